@@ -1,0 +1,123 @@
+"""LectureScene: a slide that moves. It has the slides' title, colours and page, and the run's numbers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from manim import Animation, FadeIn, Scene, VGroup, config
+
+from kit.record import KitError, Record
+from kit.theme import MARGIN, Theme
+from kit.typeset import Typeset, Typesetter, plain
+
+CAP_HEIGHT = 1490 / 2048  # of Inter: the slides give the top of the capitals, a baseline lies this far below
+TICK = 15  # durations are whole fifteenths of a second, so that every quality has the same timing
+SETTLE = 2 / TICK  # seconds of rest at the end of a beat: its last picture is the finished one
+
+
+class LectureScene(Scene):
+    """Base of the course's scenes. The docstring of a scene is the description for people who do not see it.
+
+    The builder gives title, kicker, theme, fonts and record through the environment (DL50_TITLE, DL50_KICKER,
+    DL50_THEME, DL50_FONTS, DL50_RECORD). Text lies between y = 122 and 516 points; `kit.theme.at` converts.
+    """
+
+    record: Record
+    theme: Theme
+    type: Typesetter
+
+    def setup(self) -> None:
+        self.record = Record.from_environment()
+        self.theme = Theme.load(os.environ.get("DL50_THEME", "dark"))
+        folders = [Path(folder) for folder in os.environ.get("DL50_FONTS", "").split(os.pathsep) if folder]
+        self.type = Typesetter(self.theme, folders)
+        self.camera.background_color = self.theme["bg"]
+        self.camera.init_background()
+        self.random = np.random.default_rng(0)
+        self._beat: Typeset | None = None
+        self._arriving: list[Animation] = []
+        self._number = 0
+        self.add(self._heading())
+
+    def _heading(self) -> VGroup:
+        """Kicker and title, where `templates/deck.typ` has them."""
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__)
+        title = plain(os.environ.get("DL50_TITLE") or words)
+        kicker = plain(os.environ.get("DL50_KICKER", "").upper())
+        heading = VGroup()
+        if kicker:
+            small = f"#text(weight: 700, tracking: 0.14em)[{kicker}]"
+            heading.add(self.type.typeset(small, 12, "accent").put(MARGIN, 40 + 12 * CAP_HEIGHT))
+        large = f"#text(weight: 700, tracking: -0.015em)[{title}]"
+        heading.add(self.type.typeset(large, 32).put(MARGIN, 61 + 32 * CAP_HEIGHT))
+        return heading
+
+    # -------------------------------------------------------------- what the run measured
+
+    def metric(self, name: str) -> Any:
+        """A number of the run; an unknown name is an error that names the nearest one."""
+        return self.record.metric(name)
+
+    def array(self, name: str) -> np.ndarray:
+        """An array of the run."""
+        return self.record.array(name)
+
+    # -------------------------------------------------------------- words
+
+    def words(self, source: str, size: float = 18, colour: str = "text", weight: int = 400) -> Typeset:
+        return self.type.words(source, size, colour, weight)
+
+    def formula(self, source: str, size: float = 20, colour: str = "text") -> Typeset:
+        return self.type.formula(source, size, colour)
+
+    # -------------------------------------------------------------- time
+
+    @contextmanager
+    def beat(self, name: str) -> Iterator[None]:
+        """One section of the clip: what is seen while one beat of the narration is spoken."""
+        self.next_section(name)
+        self._number += 1
+        if self._beat is not None:
+            self.remove(self._beat)
+        line = f"#text(fill: tone.accent, weight: 700)[{self._number}]#h(0.6em){plain(name)}"
+        self._beat = self.type.typeset(line, 19, "muted").put(MARGIN, 122)
+        self._arriving = [FadeIn(self._beat, run_time=0.4)]
+        plays = self.renderer.num_plays
+        yield
+        if self.renderer.num_plays == plays:
+            raise KitError(f"the beat {name!r} plays nothing: put a self.play(...) or self.wait(...) into it")
+        self.wait(SETTLE)
+
+    def play(self, *animations: Any, **kwargs: Any) -> None:
+        """Like manim's, but every duration is a whole number of fifteenths of a second."""
+        arriving, self._arriving = self._arriving, []
+        animations = self.compile_animations(*animations, *arriving, **_snapped(kwargs))
+        for animation in animations:
+            animation.run_time = snap(animation.run_time)
+        super().play(*animations)
+
+    def wait(self, duration: float = 1.0, stop_condition: Any = None, frozen_frame: bool | None = None) -> None:
+        """Rest; see `play`. A beat's name may still be arriving, then it does so first."""
+        if self._arriving:
+            self.play()
+        super().wait(snap(duration), stop_condition, frozen_frame)
+
+
+def _snapped(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {**kwargs, "run_time": snap(kwargs["run_time"])} if kwargs.get("run_time") else kwargs
+
+
+def snap(seconds: float) -> float:
+    """The nearest whole number of fifteenths of a second, at least one.
+
+    A hundredth of a frame less, because manim counts frames with floating-point steps and would sometimes draw
+    one too many.
+    """
+    frames = max(1, round(seconds * TICK))
+    return frames / TICK - 0.01 / config.frame_rate

@@ -1,0 +1,246 @@
+"""The command line. Thin: it reads what is wanted, and calls what does it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coursebuild.errors import CourseError, did_you_mean
+from coursebuild.files import ROOT
+
+PRESETS, QUALITIES, THEMES = ("quick", "full", "smoke"), ("draft", "hd", "fullhd"), ("dark", "light")
+VOICES = ("piper", "kokoro", "espeak", "silent")
+
+
+class Commands(click.Group):
+    """`build.py 4` is `build.py build 4`; every CourseError ends the program with its text and status 1."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            args = ["build", *args]
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and args[0] not in ("--help", "-h", "--version"):
+            args = ["build", *args]  # build.py --only slides
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CourseError as error:
+            click.secho(str(error), err=True, fg="red" if sys.stderr.isatty() else None)
+            ctx.exit(1)
+
+
+def root_option(command: Any) -> Any:
+    return click.option(
+        "--root", type=click.Path(path_type=Path, file_okay=False), default=ROOT, help="Another course's folder."
+    )(command)
+
+
+def look_options(command: Any) -> Any:
+    """Options that change what is built."""
+    for option in (
+        click.option(
+            "--preset", type=click.Choice(PRESETS), default="quick", show_default=True, help="Size of the run."
+        ),
+        click.option("--quality", type=click.Choice(QUALITIES), default="fullhd", show_default=True),
+        click.option("--voice", default="piper", show_default=True, metavar="NAME", help=", ".join(VOICES)),
+        click.option("--theme", type=click.Choice(THEMES), default="dark", show_default=True),
+        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the script."),
+        click.option("--from-records", is_flag=True, help="Use the committed results of a GPU run."),
+        click.option("--cfr", is_flag=True, help="Code every frame of the film, for video editors."),
+        click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Default: out/ of the course."),
+        click.option("--only", help="Comma-separated: record, slides, pptx, html, pdf, video, notebook, page ..."),
+    ):
+        command = option(command)
+    return root_option(command)
+
+
+def make_plan(days: str, root: Path, **wanted: Any) -> tuple[list[Any], Any]:
+    """(steps, options) for a command line."""
+    from coursebuild.course import find_days, load_syllabus, select
+    from coursebuild.flow import WANTED, Options, plan
+    from coursebuild.running import read_settings
+
+    only = [x.strip() for x in (wanted.pop("only") or "").split(",") if x.strip()]
+    for name in only:
+        if name not in WANTED:
+            raise CourseError(f"--only {name}: no such product", hint=did_you_mean(name, WANTED))
+    if wanted["voice"] not in VOICES:
+        raise CourseError(f"no voice `{wanted['voice']}`", hint=did_you_mean(wanted["voice"], set(VOICES)))
+    root = root.resolve()
+    out = (wanted.pop("out") or root / "out").resolve()
+    settings = read_settings(wanted.pop("settings"))
+    options = Options(out=out, settings=settings, **wanted)
+    every, syllabus = find_days(root), load_syllabus(root)
+    return plan(select(days, every, syllabus), options, syllabus, every, only), options
+
+
+def count_gpus() -> int:
+    """GPUs of this machine, without importing torch."""
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """50 Days of Deep Learning: build lectures from real experiments.
+
+    build.py 4 builds day 4 (the default command is `build`); days are written 4, 1-7, 4,8, week3 or all.
+    """
+
+
+@main.command()
+@click.argument("days", default="all")
+@look_options
+@click.option("--jobs", "-j", type=click.IntRange(1), default=max(1, min(os.cpu_count() or 1, 16)), show_default=True)
+@click.option("--verbose", "-v", is_flag=True, help="Show the commands that are run, and whole tracebacks.")
+def build(days: str, root: Path, jobs: int, verbose: bool, **wanted: Any) -> None:
+    """Build DAYS: slides, video, notebook and page."""
+    steps, options = make_plan(days, root, **wanted)
+    sys.exit(run_build(steps, options, root.resolve(), jobs, verbose))
+
+
+def run_build(steps: list[Any], options: Any, root: Path, jobs: int, verbose: bool) -> int:
+    """Build and report; returns the exit status."""
+    from rich.console import Console
+
+    from coursebuild.files import write_json
+    from coursebuild.stamps import read_stamp, reasons
+
+    console = Console(stderr=False)
+    stale = [s for s in steps if reasons(s, root, options.out)]
+    if not stale:  # the engine is not even imported
+        console.print(f"{len(steps)} steps, all up to date", highlight=False)
+        return 0
+    from coursebuild.graph import Pool, build
+    from coursebuild.report import Watch, explain_error, summary, table
+
+    known = {s.name: read_stamp(s, options.out).get("seconds", 0.0) for s in steps}
+    pool = Pool(jobs, count_gpus(), options.out / ".cache", verbose)
+    with Watch(console, stale, known, jobs) as watch:
+        outcome = build(steps, pool, root, options.out, watch)
+    console.print(table(steps, outcome, options.out))
+    for name, error in outcome.errors.items():
+        console.print(f"\n{explain_error(error, name)}", style="red", markup=False, highlight=False)
+        if verbose and not isinstance(error, CourseError):
+            import traceback
+
+            traceback.print_exception(error)
+    write_json(options.out / "report.json", summary(outcome))
+    return outcome.exit_code
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(arguments: tuple[str, ...]) -> None:
+    """Run the experiments of DAYS, nothing else (needs only torch, torchvision, transformers and matplotlib)."""
+    from coursebuild.running import main as run_main
+
+    sys.exit(run_main(list(arguments)))
+
+
+@main.command()
+@click.argument("number", type=click.IntRange(1, 99))
+@click.argument("slug")
+@root_option
+def new(number: int, slug: str, root: Path) -> None:
+    """Begin day NUMBER: a lecture, a script and an animation that run."""
+    from coursebuild.scaffold import create_day
+
+    for path in create_day(number, slug, root.resolve()):
+        click.echo(f"created {os.path.relpath(path)}")
+
+
+@main.command()
+@click.argument("days")
+@look_options
+def show(days: str, root: Path, **wanted: Any) -> None:
+    """Sources and products of DAYS."""
+    steps, _ = make_plan(days, root, **wanted)
+    for step in steps:
+        click.secho(step.name, bold=True)
+        for mark, paths in (("<-", step.inputs.values()), ("->", step.products.values())):
+            for path in paths:
+                click.echo(f"  {mark} {os.path.relpath(path)}{'' if path.exists() else '  (not there yet)'}")
+
+
+@main.command()
+@click.argument("days")
+@look_options
+def explain(days: str, root: Path, **wanted: Any) -> None:
+    """What would be rebuilt, and why."""
+    from coursebuild.flow import maker_of
+    from coursebuild.stamps import reasons
+
+    steps, options = make_plan(days, root, **wanted)
+    stale: set[str] = set()
+    for step in steps:
+        found = reasons(step, root.resolve(), options.out)
+        makers = {m.name for p in step.inputs.values() if (m := maker_of(p, steps))}
+        after = sorted(makers & stale)
+        if found:
+            stale.add(step.name)
+            click.echo(f"{step.name}: {'; '.join(found[:3])}{' ...' if len(found) > 3 else ''}")
+        elif after:
+            stale.add(step.name)
+            click.echo(f"{step.name}: if {', '.join(after)} gives something else")
+        else:
+            click.echo(f"{step.name}: up to date")
+
+
+@main.command("list")
+@root_option
+def list_days(root: Path) -> None:
+    """The days of the course: which have sources, which are built."""
+    from coursebuild.course import find_days, load_syllabus
+
+    found, syllabus = find_days(root), load_syllabus(root)
+    for entry in syllabus["days"]:
+        number = entry["day"]
+        there = (root / "out" / f"day{number:02d}" / "index.html").exists()
+        state = ("built" if there else "written") if number in found else "-"
+        click.echo(f"{number:3d}  {state:8s} {entry['title']}")
+
+
+@main.command()
+@click.argument("days", default="all")
+@root_option
+def check(days: str, root: Path) -> None:
+    """Lint lectures without rendering; uses the last record of each day."""
+    from coursebuild.checking import check_days
+
+    sys.exit(check_days(days, root.resolve()))
+
+
+@main.command()
+def doctor() -> None:
+    """What this machine has, what is missing, and what to do."""
+    from coursebuild.doctor import examine
+
+    sys.exit(examine())
+
+
+@main.command()
+@click.argument("days", default="all")
+@look_options
+@click.option("--jobs", "-j", type=click.IntRange(1), default=max(1, min(os.cpu_count() or 1, 16)))
+@click.option("--port", type=int, default=8000, show_default=True)
+def serve(days: str, root: Path, jobs: int, port: int, **wanted: Any) -> None:
+    """Preview out/ on this machine; rebuild DAYS when a source changes."""
+    from coursebuild.serve import serve as serve_folder
+
+    def rebuild(_: set[Path]) -> None:
+        try:
+            steps, options = make_plan(days, root, **dict(wanted))
+            run_build(steps, options, root.resolve(), jobs, False)
+        except CourseError as error:
+            click.secho(str(error), err=True)
+
+    rebuild(set())
+    serve_folder((wanted["out"] or root / "out").resolve(), port, rebuild)

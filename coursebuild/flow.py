@@ -1,0 +1,232 @@
+"""The steps of a day, on one screen: what comes from what. No engine in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from coursebuild.course import Day, project_settings, syllabus_of
+from coursebuild.files import ROOT
+from coursebuild.keys import closure
+
+SCRIPT_FOLDERS = (ROOT / "scripts",)
+SCENE_FOLDERS = (ROOT / "animations",)
+WANTED = {  # what --only takes, and the steps that it needs to have ended
+    "record": ["run"],
+    "slides": ["slides", "handout", "pptx", "html"],
+    "pdf": ["slides", "handout"],
+    "pptx": ["pptx"],
+    "html": ["html"],
+    "voice": ["narrate"],
+    "clips": ["animate"],
+    "video": ["film"],
+    "notebook": ["notebook"],
+    "page": ["page", "site"],
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a build is wanted."""
+
+    preset: str = "quick"
+    quality: str = "fullhd"
+    voice: str = "piper"
+    theme: str = "dark"
+    settings: dict[str, Any] = field(default_factory=dict)
+    from_records: bool = False
+    cfr: bool = False
+    out: Path = ROOT / "out"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A function of files. `inputs` and `products` are handed to it by name; `watch` counts for its key alone."""
+
+    name: str
+    day: int
+    function: str  # "coursebuild.steps.narrate:narrate"
+    inputs: dict[str, Path]
+    products: dict[str, Path]
+    params: dict[str, Any] = field(default_factory=dict)
+    watch: tuple[Path, ...] = ()
+    gpu: bool = False
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition("-")[2]
+
+
+def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: dict[str, Day | None]) -> list[Step]:
+    """All steps of a day, in an order in which they could run one by one."""
+    o, stem = options, day.stem
+    project = project_settings()
+    there = o.out / f"day{day.number:02d}"
+    work, theme = there / "work", ROOT / "templates" / "theme.json"
+    lecture, script, scene = (day.source(k) for k in ("lecture", "script", "animation"))
+    file = {
+        "film": f"{stem}.mp4",
+        "vtt": f"{stem}.vtt",
+        "srt": f"{stem}.srt",
+        "pptx": f"{stem}.pptx",
+        "html": f"{stem}.html",
+        "pdf": f"{stem}.pdf",
+        "handout": f"{stem}_handout.pdf",
+        "notebook": f"{stem}.ipynb",
+        "script": f"{stem}.py",
+    }
+    out = {k: there / v for k, v in file.items()}
+    record = there / "record"
+    shown, spoken, scenes = (work / f"{n}.json" for n in ("shown", "spoken", "scenes"))
+    entry = syllabus_of(day.number, syllabus)
+    code = closure(script, (*SCRIPT_FOLDERS, day.root / "scripts"))[0]
+    kit = closure(scene, (*SCENE_FOLDERS, day.root / "animations"))[0]
+    steps: list[Step] = []
+
+    def step(kind: str, inputs: dict[str, Path], products: dict[str, Path], function: str = "", **more: Any) -> None:
+        function = function or f"coursebuild.steps.{kind}:{kind}"
+        steps.append(Step(f"day{day.number:02d}-{kind}", day.number, function, inputs, products, **more))
+
+    if o.from_records:
+        kept = day.root / "records" / f"day{day.number:02d}"
+        step(
+            "run",
+            {"script": script, "kept": kept},
+            {"record": record},
+            "coursebuild.steps.recorded:recorded",
+            watch=code,
+        )
+    else:
+        knobs = {"preset": o.preset, "settings": o.settings, "limit": None}
+        step("run", {"script": script}, {"record": record}, watch=(*code, theme), gpu=True, params=knobs)
+    deck = {"shown": shown, "record": record / "record.json"}
+    clips = {"clips": work / "clips" / "clips.json"}
+    said = {"spoken": spoken}
+    look = {"quality": o.quality, "theme": o.theme}
+    step(
+        "lecture",
+        {"lecture": lecture, "script": script, "record": record / "record.json"},
+        {"shown": shown, "spoken": spoken, "scenes": scenes},
+        params={"course": project["course"], "syllabus": entry},
+    )
+    step("narrate", said, {"speech": work / "speech"}, params={"voice": o.voice})
+    step(
+        "animate",
+        {"scene": scene, "record": record / "record.json", "scenes": scenes, "theme": theme},
+        {"clips": work / "clips"},
+        params=look,
+        watch=kit,
+    )
+    geometry = {"geometry": work / "geometry.json"}
+    step(
+        "slides",
+        deck | clips,
+        {"frames": work / "frames", "pdf": out["pdf"], **geometry},
+        params=look,
+        watch=(theme, ROOT / "templates" / "deck.typ"),
+    )
+    paper = {"theme": "light"}
+    typst = (theme, ROOT / "templates" / "deck.typ")
+    step("handout", deck | said | clips, {"handout": out["handout"]}, params=paper, watch=typst)
+    everything = deck | said | geometry | clips
+    step("pptx", everything, {"pptx": out["pptx"]}, params={"theme": o.theme}, watch=(theme,))
+    html = (theme, *sorted((ROOT / "templates").glob("deck.*")))
+    step("html", everything, {"html": out["html"]}, params={"theme": o.theme}, watch=html)
+    speech = {"speech": work / "speech" / "speech.json"}
+    times = {"timeline": work / "timeline.json", "vtt": out["vtt"], "srt": out["srt"]}
+    step("timeline", speech | clips, times)
+    timeline = {"timeline": times["timeline"]}
+    frames = {"frames": work / "frames" / "frames.json"}
+    step(
+        "film",
+        timeline | speech | frames | clips | deck,
+        {"film": out["film"], "poster": there / "poster.png"},
+        params={"quality": o.quality, "cfr": o.cfr},
+    )
+    address = {"repository": project["repository"], "branch": project["branch"]}
+    step("notebook", {"script": script}, {"notebook": out["notebook"]}, params=address, watch=code)
+    step("script", {"source": script}, {"copy": out["script"]}, "coursebuild.steps.copy:copy")
+    step(
+        "page",
+        deck | said | timeline | speech | {k: out[k] for k in file} | {"poster": there / "poster.png"},
+        {"page": there / "index.html"},
+        params={"files": file, "syllabus": entry, **address, **_links(neighbours)},
+        watch=(theme, *sorted((ROOT / "templates" / "site").glob("*"))),
+    )
+    return steps
+
+
+def _links(neighbours: dict[str, Day | None]) -> dict[str, Any]:
+    return {
+        side: {
+            "day": d.number,
+            "title": d.slug.replace("_", " ").capitalize(),
+            "href": f"../day{d.number:02d}/index.html",
+        }
+        if d
+        else None
+        for side, d in neighbours.items()
+    }
+
+
+def plan_site(days: list[Day], options: Options, syllabus: dict[str, Any]) -> Step:
+    """out/index.html: all the days that have been built, and those still to come."""
+    inputs = {}
+    for day in days:
+        there = options.out / f"day{day.number:02d}"
+        inputs |= {
+            f"shown{day.number}": there / "work" / "shown.json",
+            f"timeline{day.number}": there / "work" / "timeline.json",
+            f"page{day.number}": there / "index.html",
+            f"poster{day.number}": there / "poster.png",
+        }
+    return Step(
+        "site-site",
+        0,
+        "coursebuild.steps.site:site",
+        inputs,
+        {"index": options.out / "index.html"},
+        {"course": project_settings()["course"], "syllabus": syllabus},
+        watch=(ROOT / "templates" / "theme.json", *sorted((ROOT / "templates" / "site").glob("*"))),
+    )
+
+
+def plan(
+    days: list[Day], options: Options, syllabus: dict[str, Any], every: dict[int, Day], only: list[str] | None = None
+) -> list[Step]:
+    """The steps of a build. The site counts every day that is built or being built."""
+    numbers = sorted(every)
+    steps: list[Step] = []
+    for day in days:
+        at = numbers.index(day.number)
+        before, after = numbers[at - 1] if at else None, numbers[at + 1] if at + 1 < len(numbers) else None
+        near = {"previous": every.get(before), "next": every.get(after)}
+        steps += plan_day(day, options, syllabus, near)
+    chosen = {d.number for d in days}
+    shown = [d for n, d in every.items() if n in chosen or (options.out / f"day{n:02d}" / "index.html").exists()]
+    steps.append(plan_site(shown, options, syllabus))
+    return needed(steps, only) if only else steps
+
+
+def needed(steps: list[Step], only: list[str]) -> list[Step]:
+    """The steps that make what `only` names, with all that these need."""
+    kinds = {k for name in only for k in WANTED[name]}
+    keep: set[str] = set()
+    todo = [s for s in steps if s.kind in kinds]
+    while todo:
+        step = todo.pop()
+        if step.name not in keep:
+            keep.add(step.name)
+            todo += [maker for path in step.inputs.values() if (maker := maker_of(path, steps))]
+    return [s for s in steps if s.name in keep]
+
+
+def maker_of(path: Path, steps: list[Step]) -> Step | None:
+    """The step that makes a file, or the folder it lies in."""
+    return next((s for s in steps for p in s.products.values() if p == path or p in path.parents), None)
+
+
+def with_products(step: Step, products: dict[str, Path]) -> Step:
+    """The same step writing elsewhere."""
+    return replace(step, products=products)

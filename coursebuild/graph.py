@@ -1,0 +1,220 @@
+"""The engine: pytask decides which steps are stale, Dask runs them, here or on a cluster.
+
+pytask's tasks run in threads that do nothing but wait for Dask, so that a CourseError comes back as it was raised.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coursebuild.files import sha256
+from coursebuild.flow import Step
+from coursebuild.keys import content, source_key
+from coursebuild.stamps import params_key, write_stamp
+from coursebuild.work import die_with_parent, execute
+
+Listener = Callable[[str, Step, float], None]  # ("start" | "done" | "failed"), step, seconds
+
+
+@dataclass(kw_only=True)
+class ContentNode:
+    """A file or folder for pytask, whose state is its contents. Signature: where it is."""
+
+    name: str
+    path: Path
+    attributes: dict[str, Any] = field(default_factory=dict)
+    node_info: Any = None
+
+    @property
+    def signature(self) -> str:
+        return sha256(f"file:{self.path}")
+
+    def state(self) -> str | None:
+        return content(self.path)
+
+    def load(self, is_product: bool = False) -> Path:
+        return self.path
+
+    def save(self, value: Any) -> None:
+        raise NotImplementedError("steps write their products themselves")
+
+
+@dataclass(kw_only=True)
+class ValueNode:
+    """A parameter for pytask. (PythonNodes of tasks without a path share one signature: a changed voice goes unseen.)"""
+
+    name: str
+    value: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+    node_info: Any = None
+
+    @property
+    def signature(self) -> str:
+        return sha256(f"value:{self.name}")
+
+    def state(self) -> str:
+        return sha256(self.value)
+
+    def load(self, is_product: bool = False) -> str:
+        return self.value
+
+    def save(self, value: Any) -> None:
+        raise NotImplementedError("parameters are not written")
+
+
+@dataclass
+class Outcome:
+    """What became of each step: "built", "current", "failed", "blocked" (a step before it failed) or "stopped"."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        interrupted = 128 + signal.SIGINT
+        return interrupted if self.interrupted else 1 if self.errors else 0
+
+
+class Pool:
+    """Dask workers, started when the first step must run: one per job, and one more per GPU that carries its tag."""
+
+    def __init__(self, jobs: int, gpus: int, cache: Path, verbose: bool, address: str | None = None) -> None:
+        self.jobs, self.gpus, self.cache, self.verbose, self.address = jobs, gpus, cache, verbose, address
+        self.lock, self.client, self.cluster = threading.Lock(), None, None
+        self.cancelled = False
+
+    def start(self) -> None:
+        from distributed import Client, Nanny, Scheduler, SpecCluster
+
+        if self.address:
+            self.client = Client(self.address)
+            return
+        # Dask's resources belong to a worker: with a GPU, runs wait for its worker and the others stay free.
+        tags = [{"CPU": 1} if self.gpus else {"CPU": 1, "GPU": 1}] * self.jobs + [{"GPU": 1}] * self.gpus
+        options = {"nthreads": 1, "memory_limit": 0, "preload": ["coursebuild.work_preload"]}
+        workers = {i: {"cls": Nanny, "options": {**options, "resources": t}} for i, t in enumerate(tags)}
+        scheduler = {"cls": Scheduler, "options": {"dashboard_address": None}}
+        self.cluster = SpecCluster(workers=workers, scheduler=scheduler, silence_logs=50)
+        self.client = Client(self.cluster)
+
+    def run(self, step: Step) -> float:
+        """Execute a step on a worker and wait for it; raises what the step raised."""
+        with self.lock:
+            if self.client is None and not self.cancelled:
+                self.start()
+        if self.cancelled:
+            raise KeyboardInterrupt
+        threads = max(1, (os.cpu_count() or 1) // self.jobs)
+        tag = {"GPU": 1} if step.gpu else {"CPU": 1}
+        future = self.client.submit(
+            execute, step, self.cache, threads, self.verbose, pure=False, resources=tag, retries=0, key=step.name
+        )
+        return future.result()
+
+    def close(self) -> None:
+        self.cancelled = True
+        for thing in (self.client, self.cluster):
+            if thing is not None:
+                with suppress(OSError, RuntimeError, TimeoutError):
+                    thing.close(timeout=5)
+
+
+def to_pytask(step: Step, makers: dict[Path, str], act: Callable[[Step], None]) -> Any:
+    from pytask import TaskWithoutPath
+
+    def node(path: Path) -> ContentNode:
+        # a file inside a product stands for that product, so that pytask sees who makes it
+        path = next((p for p in (path, *path.parents) if p in makers), path)
+        return ContentNode(name=str(path), path=path)
+
+    files = {n.signature: n for n in map(node, (*step.inputs.values(), *step.watch))}
+    code = source_key(step.function.partition(":")[0])
+    values = {**params_key(step), "(code)": code}
+
+    def call(files: Any, values: Any, products: Any) -> None:
+        act(step)
+
+    return TaskWithoutPath(
+        name=step.name,
+        function=call,
+        depends_on={
+            "files": list(files.values()),
+            "values": [ValueNode(name=f"{step.name}::{k}", value=v) for k, v in sorted(values.items())],
+        },
+        produces={"products": [ContentNode(name=str(p), path=p) for p in step.products.values()]},
+        attributes={"step": step},
+    )
+
+
+def build(steps: list[Step], pool: Pool, root: Path, out: Path, listen: Listener) -> Outcome:
+    """Run what is stale. A failed step blocks only what needs it."""
+    import pytask
+
+    outcome = Outcome()
+
+    def act(step: Step) -> None:
+        listen("start", step, 0.0)
+        try:
+            outcome.seconds[step.name] = pool.run(step)
+        except BaseException as error:
+            outcome.errors[step.name] = error
+            listen("failed", step, 0.0)
+            raise
+        write_stamp(step, root, out, outcome.seconds[step.name])
+        listen("done", step, outcome.seconds[step.name])
+
+    def stop(*_: Any) -> None:
+        outcome.interrupted = True
+        threading.Thread(target=pool.close, daemon=True).start()
+        raise KeyboardInterrupt
+
+    makers = {path: s.name for s in steps for path in s.products.values()}
+    home = out / ".engine"
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "pyproject.toml"
+    config.write_text("[tool.pytask.ini_options]\n")
+    before = signal.signal(signal.SIGINT, stop) if threading.current_thread() is threading.main_thread() else None
+    try:
+        session = pytask.build(
+            tasks=[to_pytask(s, makers, act) for s in steps],
+            paths=[],
+            verbose=0,
+            config=config,
+            parallel_backend="threads",
+            n_workers=len(steps) + 1,
+            capture="no",
+        )
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+        pool.close()
+    for report in session.execution_reports:
+        name = report.outcome.name
+        step = report.task.attributes["step"]
+        state = {"SUCCESS": "built", "SKIP_UNCHANGED": "current", "SKIP_PREVIOUS_FAILED": "blocked"}.get(name, "failed")
+        outcome.states[step.name] = state
+        if state == "current":
+            write_stamp(step, root, out)
+        if state == "failed" and step.name not in outcome.errors:
+            outcome.errors[step.name] = report.exc_info[1]
+    if session.exit_code and not outcome.errors and not outcome.interrupted:
+        failed = getattr(session, "collection_reports", []) or []
+        broken = [r.exc_info[1] for r in failed if r.exc_info] or [
+            RuntimeError(f"the engine stopped: {session.exit_code}")
+        ]
+        outcome.errors["engine"] = broken[0]
+    for step in steps:
+        outcome.states.setdefault(step.name, "stopped")
+    return outcome
+
+
+__all__ = ["Outcome", "Pool", "build", "die_with_parent"]

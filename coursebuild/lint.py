@@ -1,0 +1,154 @@
+"""What can be wrong with a lecture although it can be built. Errors stop a build, warnings do not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coursebuild.markup import plain, walk
+from coursebuild.model import Deck, JsonDict, Record, Script
+from coursebuild.template import JINJA_TAG
+
+WORDS_PER_MINUTE = 150
+MAX_BEAT_WORDS = 75  # half a minute over one picture; after that a listener wants something to move
+MAX_SLIDE_WORDS = 75  # on screen at once, besides code, tables and formulas
+MAX_SENTENCE_WORDS = 34  # longer ones are hard to follow by ear
+MIN_DIGITS = 3  # a typed number with fewer significant digits may equal a metric by chance
+TYPED_NUMBER = re.compile(r"(?<![\w.,/#-])\d[\d,]*(?:\.\d+)?(?![\w/]|\.\d)")
+NOT_PROSE = re.compile(r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|<!--.*?-->|https?://\S+", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Problem:
+    level: str  # "error" or "warning"
+    file: str
+    line: int
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.level}: {self.what}" + (f"\n  -> {self.hint}" if self.hint else "")
+
+
+def check(
+    source: str,
+    lecture: Path,
+    deck: Deck,
+    spoken: Script,
+    record: Record,
+    syllabus: JsonDict,
+    claims_used: set[str],
+) -> list[Problem]:
+    """All problems of a lecture, in order of lines."""
+    found = [
+        *typed_numbers(source, record),
+        *wordy(deck, spoken),
+        *uncovered(deck, syllabus),
+        *unused(deck, record, claims_used, source),
+    ]
+    return sorted((Problem(p[0], str(lecture), p[1], *p[2:]) for p in found), key=lambda p: p.line)
+
+
+def typed_numbers(source: str, record: Record) -> Iterator[tuple]:
+    """Numbers that were typed by hand although the run measured them."""
+    blank = source
+    for pattern in (JINJA_TAG, NOT_PROSE):
+        blank = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), blank)
+    values = {k: v for k, v in record.metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    for match in TYPED_NUMBER.finditer(blank):
+        text = match[0].replace(",", "")
+        if len(text.replace(".", "").strip("0")) < MIN_DIGITS and not (len(text) > MIN_DIGITS and "." not in text):
+            continue
+        digits = len(text.partition(".")[2])
+        for name, value in values.items():
+            for factor, formatter in ((1, "num" if digits else "count"), (100, "percent")):
+                if isinstance(value, int) and factor == 100:
+                    continue
+                if digits == 0 and not float(value * factor).is_integer():
+                    continue
+                if f"{value * factor:.{digits}f}" == text:
+                    line = blank[: match.start()].count("\n") + 1
+                    hint = f"write {{{{ run.{name} | {formatter} }}}}"
+                    yield (
+                        "error",
+                        line,
+                        f"`{match[0]}` is typed by hand; the run measured it as `{name}`",
+                        hint,
+                    )
+                    break
+
+
+def wordy(deck: Deck, spoken: Script) -> Iterator[tuple]:
+    """Slides that are too full, beats that are too long, sentences that are hard to hear."""
+    for slide in deck.slides:
+        texts = [plain(i["spans"]) for b in walk(slide.blocks) for i in b.get("items", [])]
+        texts += [plain(b["spans"]) for b in walk(slide.blocks) if "spans" in b]
+        words = sum(len(t.split()) for t in texts)
+        if words > MAX_SLIDE_WORDS and not any(b["type"] == "references" for b in slide.blocks):
+            yield (
+                "warning",
+                slide.line,
+                f"slide `{slide.title_text}` shows {words} words",
+                "say it, or split the slide",
+            )
+    for slide in spoken.slides:
+        for beat in slide.beats:
+            words = len(beat.text.split())
+            if words > MAX_BEAT_WORDS and beat.section is None:
+                seconds = round(60 * words / WORDS_PER_MINUTE)
+                yield (
+                    "warning",
+                    beat.line,
+                    f"{words} words, about {seconds} s, over one picture",
+                    "reveal something",
+                )
+            longest = max((len(s.split()) for s in re.split(r"(?<=[.!?])\s", beat.text)), default=0)
+            if longest > MAX_SENTENCE_WORDS:
+                yield (
+                    "warning",
+                    beat.line,
+                    f"a sentence of {longest} words is hard to follow by ear",
+                    "make it two",
+                )
+
+
+def uncovered(deck: Deck, syllabus: JsonDict) -> Iterator[tuple]:
+    """Objectives (O), concepts (C) and key learnings (K) of the syllabus that no slide says it covers."""
+    known = {
+        f"{letter}{i}": text
+        for letter, key in (("O", "objectives"), ("C", "concepts"), ("K", "learnings"))
+        for i, text in enumerate(syllabus[key], 1)
+    }
+    for slide in deck.slides:
+        for mark in slide.covers:
+            if mark not in known:
+                yield (
+                    "error",
+                    slide.line,
+                    f"slide `{slide.title_text}` covers {mark}, which the syllabus lacks",
+                )
+    covered = {m for s in deck.slides for m in s.covers}
+    for mark, text in known.items():
+        if mark not in covered:
+            hint = f"mark the slide that covers it: <!-- covers: {mark} -->"
+            yield "warning", 1, f"no slide covers {mark}: {text}", hint
+
+
+def unused(deck: Deck, record: Record, claims_used: set[str], source: str) -> Iterator[tuple]:
+    """What was measured and then not told."""
+    shown = {b["name"] for s in deck.slides for b in walk(s.blocks) if b["type"] == "figure"}
+    for name in record.figures:
+        if name not in shown:
+            yield "warning", 1, f"figure `{name}` is made and not shown", "show it, or do not draw it"
+    for claim in record.claims:
+        if claim not in claims_used:
+            yield (
+                "warning",
+                1,
+                f"the claim `{claim}` is decided and not told",
+                "use claim(...) or verdict(...)",
+            )
+    if not re.search(r"\brun\.", source):
+        yield "warning", 1, "the lecture shows no number of its run", "write {{ run.NAME | percent }}"

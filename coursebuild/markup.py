@@ -1,0 +1,440 @@
+"""From a rendered lecture (Markdown) to slides and beats.
+
+`# Part` names the part that the next slides belong to, `## Title` starts a slide, a blockquote is a beat: what the
+lecturer says while what stands above it is on screen. docs/LECTURES.md is the author's guide.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+from mdit_py_plugins.container import container_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from pygments.lexers import get_lexer_by_name
+from pygments.token import Token
+from pygments.util import ClassNotFound
+
+from coursebuild.errors import CourseError
+from coursebuild.model import Beat, JsonDict, Slide, SpokenSlide
+from coursebuild.template import BLOCK_MARK, Rendered
+
+TONES = {"key": "accent", "note": "accent2", "good": "good", "warn": "bad"}
+CODE_ROLES = [
+    (Token.Comment, "com"),
+    (Token.Literal.String, "str"),
+    (Token.Literal.Number, "num"),
+    (Token.Keyword, "kw"),
+    (Token.Operator.Word, "kw"),
+    (Token.Name.Builtin, "fn"),
+    (Token.Name.Function, "fn"),
+    (Token.Name.Class, "fn"),
+    (Token.Name.Decorator, "fn"),
+]
+TASK = re.compile(r"\[([ xX])\]\s+")
+COVERS = re.compile(r"<!--\s*covers:\s*([OCK]\d+(?:[\s,]+[OCK]\d+)*)\s*-->")
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+MATH_SIZE = 26  # points
+MAX_COLUMN_WEIGHT, MIN_COLUMN_WEIGHT = 44, 7  # characters: how unequal a table's columns may become
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": True}).enable("table")
+    parser.use(dollarmath_plugin, allow_labels=True, allow_space=False, double_inline=False)
+    for name in ("columns", *TONES):
+        parser.use(container_plugin, name=name)
+    return parser
+
+
+@dataclass
+class _Open:
+    """The slide that is being read."""
+
+    id: str
+    n: int
+    title: list[JsonDict]
+    line: int
+    kicker: str
+    blocks: list[JsonDict] = field(default_factory=list)
+    beats: list[Beat] = field(default_factory=list)
+    covers: list[str] = field(default_factory=list)
+    serial: int = 0
+
+    @property
+    def step(self) -> int:
+        return len(self.beats)
+
+
+class Reader:
+    """Reads one lecture. `slides` and `spoken` are filled by `read`."""
+
+    def __init__(self, rendered: Rendered, lecture: Path) -> None:
+        self.rendered, self.lecture = rendered, lecture
+        self.slides: list[Slide] = []
+        self.spoken: list[SpokenSlide] = []
+        self.kicker = ""
+
+    # ------------------------------------------------------------------ errors and places
+
+    def line(self, node: SyntaxTreeNode) -> int:
+        """The line of the lecture's source where a node begins."""
+        while node.map is None and node.parent is not None:
+            node = node.parent
+        start = node.map[0] if node.map else 0
+        return self.rendered.lines[min(start, len(self.rendered.lines) - 1)]
+
+    def error(self, node: SyntaxTreeNode, what: str, hint: str = "") -> CourseError:
+        return CourseError(what, file=self.lecture, line=self.line(node), hint=hint)
+
+    # ------------------------------------------------------------------ slides
+
+    def read(self, title: str, subtitle: str, kicker: str) -> None:
+        """Read the whole lecture; what stands before the first `##` belongs to the title slide."""
+        tree = SyntaxTreeNode(_parser().parse(self.rendered.text))
+        slide = _Open("s01", 1, [{"k": "text", "t": title}], self.rendered.lines[0], kicker)
+        for node in tree.children:
+            if node.type == "heading" and node.tag in ("h1", "h2"):
+                if node.tag == "h1":
+                    self.kicker = plain(self.inline(node.children[0]))
+                    continue
+                self.close(slide, subtitle)
+                number = slide.n + 1
+                spans = self.inline(node.children[0])
+                slide = _Open(f"s{number:02d}", number, spans, self.line(node), self.kicker)
+            else:
+                self.add(slide, slide.blocks, node, f"{slide.id}b")
+        self.close(slide, subtitle)
+
+    def close(self, slide: _Open, subtitle: str) -> None:
+        """Check a slide that is complete and keep it."""
+        here = {"file": self.lecture, "line": slide.line}
+        title = plain(slide.title)
+        if not title:
+            raise CourseError("a slide has no title", **here, hint="write it after ##")
+        if not slide.beats:
+            raise CourseError(f"nothing is said on slide `{title}`", **here, hint="add a blockquote: > What you say.")
+        if slide.n == 1 and slide.blocks:
+            where = {"file": self.lecture, "line": slide.blocks[0]["line"]}
+            raise CourseError(
+                "the title slide holds only what is said", **where, hint="begin a slide above it: ## Title"
+            )
+        late = [b for b in walk(slide.blocks) if last_step(b) >= len(slide.beats)]
+        if late:
+            raise CourseError(
+                f"nothing is said after the last {late[0]['type']} of slide `{title}`",
+                file=self.lecture,
+                line=late[0]["line"],
+                hint="add a blockquote below it",
+            )
+        scenes = [b for b in walk(slide.blocks) if b["type"] == "animation"]
+        if scenes and (len(slide.blocks) > 1 or scenes[0]["step"]):
+            raise CourseError(
+                f"the animation of slide `{title}` is not alone",
+                file=self.lecture,
+                line=scenes[0]["line"],
+                hint="an animation fills its slide: move what stands beside it to a slide of its own",
+            )
+        kind = "title" if slide.n == 1 else "animation" if scenes else "content"
+        beats = slide.beats
+        if scenes:  # one picture; the sections of the clip follow the beats
+            beats = [Beat(b.id, 0, b.text, b.line, i) for i, b in enumerate(beats)]
+        self.slides.append(
+            Slide(
+                id=slide.id,
+                n=slide.n,
+                kind=kind,
+                title=slide.title,
+                title_text=title,
+                line=slide.line,
+                kicker=slide.kicker,
+                subtitle=[{"k": "text", "t": subtitle}] if slide.n == 1 and subtitle else [],
+                blocks=slide.blocks,
+                steps=0 if scenes else max([0, *map(last_step, walk(slide.blocks))]),
+                covers=slide.covers,
+            )
+        )
+        shown = self.slides[-1].steps
+        beats = [b if b.step <= shown else Beat(b.id, shown, b.text, b.line, b.section) for b in beats]
+        self.spoken.append(SpokenSlide(slide.id, title, beats, scenes[0]["scene"] if scenes else None))
+
+    # ------------------------------------------------------------------ blocks
+
+    def add(self, slide: _Open, into: list[JsonDict], node: SyntaxTreeNode, prefix: str) -> None:
+        """Turn one node into a block of `into`, or into beats of the slide."""
+        if node.type == "blockquote":
+            self.beats(slide, node)
+            return
+        if node.type == "html_block":
+            self.comment(slide, node)
+            return
+        made = self.block(slide, node, f"{prefix}{slide.serial}")
+        for block in made:
+            slide.serial += 1
+            last = into[-1] if into else None
+            if last and block["type"] == last["type"] == "bullets" and last["ordered"] == block["ordered"]:
+                last["items"] += block["items"]  # a list that is interrupted by speech stays one list
+            else:
+                into.append(block)
+
+    def beats(self, slide: _Open, node: SyntaxTreeNode) -> None:
+        for child in node.children:
+            if child.type != "paragraph":
+                raise self.error(child, "a blockquote holds what is said: plain sentences", "no lists or code in it")
+            self.inline(child.children[0])  # raises for unknown LaTeX or HTML
+            text = re.sub(r"[ \t\n]+", " ", child.children[0].content).strip()  # keeps non-breaking spaces
+            if BLOCK_MARK[0] in text:
+                raise self.error(child, "a figure or code stands inside a blockquote", "put it on a line of its own")
+            slide.beats.append(Beat(f"{slide.id}v{slide.step}", slide.step, text, self.line(child)))
+
+    def comment(self, slide: _Open, node: SyntaxTreeNode) -> None:
+        text = node.content
+        if COMMENT.sub("", text).strip():
+            raise self.error(node, "HTML is not supported", "write Markdown; comments are <!-- ... -->")
+        for found in COVERS.findall(text):
+            slide.covers += re.split(r"[\s,]+", found)
+        if "covers:" in text and not COVERS.search(text):
+            raise self.error(node, "unreadable covers comment", "write <!-- covers: O1 C2 K3 -->")
+
+    def block(self, slide: _Open, node: SyntaxTreeNode, bid: str) -> list[JsonDict]:
+        """The block or blocks of one node."""
+        base = {"id": bid, "step": slide.step, "line": self.line(node)}
+        kind = node.type
+        if kind in ("bullet_list", "ordered_list"):
+            return [self.listing(slide, node, base)]
+        if kind == "paragraph":
+            return [self.paragraph(node, base)]
+        if kind == "heading" and node.tag == "h3":
+            return [{"type": "para", **base, "style": "head", "spans": self.inline(node.children[0])}]
+        if kind in ("math_block", "math_block_label"):
+            return [self.display(node, base)]
+        if kind == "fence":
+            language = node.info.strip().split(" ")[0] or "text"
+            return [self.code(node, base, node.content, language, language, [])]
+        if kind == "table":
+            return [self.table(node, base)]
+        if kind.startswith("container_"):
+            return [self.container(slide, node, base, kind.removeprefix("container_"))]
+        hint = "slides begin with ##, headings on a slide with ###" if kind == "heading" else ""
+        raise self.error(node, f"{kind.replace('_', ' ')} is not supported on a slide", hint)
+
+    def listing(self, slide: _Open, node: SyntaxTreeNode, base: JsonDict) -> JsonDict:
+        ordered = node.type == "ordered_list"
+        items = [item for child in node.children for item in self.item(child, base["step"], 0)]
+        marks = [TASK.match(i["spans"][0]["t"]) if i["spans"] and i["spans"][0]["k"] == "text" else None for i in items]
+        if not any(marks):
+            return {"type": "bullets", **base, "ordered": ordered, "items": items}
+        if not all(marks):
+            raise self.error(node, "a quiz mixes answers with and without a box", "begin each with [ ] or [x]")
+        answers = []
+        for item, mark in zip(items, marks, strict=True):
+            first = {**item["spans"][0], "t": item["spans"][0]["t"][mark.end() :]}
+            answers.append({"spans": [first, *item["spans"][1:]], "correct": mark[1] != " "})
+        if not any(a["correct"] for a in answers):
+            raise self.error(node, "a quiz has no right answer", "mark it with [x]")
+        return {"type": "quiz", **base, "items": answers, "answer_step": base["step"] + 1}
+
+    def item(self, node: SyntaxTreeNode, step: int, level: int) -> list[JsonDict]:
+        if level > 1:
+            raise self.error(node, "a list is nested more than two levels deep", "make it a table or two slides")
+        out: list[JsonDict] = []
+        for child in node.children:
+            if child.type == "paragraph":
+                out.append({"level": level, "spans": self.inline(child.children[0]), "step": step})
+            elif child.type in ("bullet_list", "ordered_list"):
+                out += [i for inner in child.children for i in self.item(inner, step, level + 1)]
+            else:
+                raise self.error(child, f"a bullet holds text, not a {child.type}", "put it below the list")
+        return out
+
+    def paragraph(self, node: SyntaxTreeNode, base: JsonDict) -> JsonDict:
+        text = node.children[0].content.strip()
+        found = re.fullmatch(f"{BLOCK_MARK[0]}(\\d+){BLOCK_MARK[1]}", text)
+        if found:
+            return self.element(node, base, dict(self.rendered.blocks[int(found[1])]))
+        if BLOCK_MARK[0] in text:
+            raise self.error(node, "a figure, animation or code is not alone", "leave an empty line above and below")
+        return {"type": "para", **base, "style": "body", "spans": self.inline(node.children[0])}
+
+    def element(self, node: SyntaxTreeNode, base: JsonDict, block: JsonDict) -> JsonDict:
+        """A block that the template's functions made."""
+        if block["type"] == "code":
+            return self.code(node, base, block["src"], block["language"], block["label"], block["hl"])
+        if block["type"] == "references":
+            items = []
+            for text, url in zip(block["items"], block["links"], strict=True):
+                kind, _, rest = text.partition(": ")
+                link = {"href": url} if url else {}
+                spans = [{"k": "text", "t": f"{kind}  ", "b": True}, {"k": "text", "t": rest, **link}]
+                items.append({"level": 0, "spans": spans, "step": base["step"]})
+            return {"type": "bullets", **base, "ordered": False, "items": items}
+        if "caption" in block:
+            caption = SyntaxTreeNode(_parser().parse(block["caption"])).children
+            block["caption"] = self.inline(caption[0].children[0], node) if caption else []
+        return {**block, **base}
+
+    def display(self, node: SyntaxTreeNode, base: JsonDict) -> JsonDict:
+        tex = " ".join(node.content.split())
+        self.check_math(node, tex, True)
+        label = node.info if node.type == "math_block_label" else ""
+        if label not in ("", "card"):
+            raise self.error(node, f"unknown kind of formula `{label}`", "write $$...$$ or $$...$$ (card)")
+        return {"type": "math", **base, "tex": tex, "size": MATH_SIZE, "card": label == "card"}
+
+    def check_math(self, node: SyntaxTreeNode, tex: str, display: bool) -> None:
+        from coursebuild.mathtex import mathml
+
+        try:
+            mathml(tex, display)
+        except CourseError as error:
+            raise self.error(node, f"unknown LaTeX: {error.what}", error.hint) from None
+
+    def code(
+        self,
+        node: SyntaxTreeNode,
+        base: JsonDict,
+        source: str,
+        language: str,
+        label: str,
+        highlight: list[int],
+    ) -> JsonDict:
+        source = source.rstrip("\n")
+        try:
+            rows = token_rows(source, language)
+        except ClassNotFound:
+            raise self.error(node, f"unknown language `{language}`", "write ```python") from None
+        if any(not 1 <= h <= len(rows) for h in highlight):
+            raise self.error(node, f"highlight {highlight} is outside of the {len(rows)} lines shown")
+        return {
+            "type": "code",
+            **base,
+            "label": label,
+            "language": language,
+            "src": source,
+            "rows": rows,
+            "hl": highlight,
+        }
+
+    def table(self, node: SyntaxTreeNode, base: JsonDict) -> JsonDict:
+        rows = [
+            [self.inline(c.children[0]) if c.children else [] for c in r.children]
+            for p in node.children
+            for r in p.children
+        ]
+        styles = [str(c.attrs.get("style", "")) for c in node.children[0].children[0].children]
+        align = [next((a for a in ("right", "center") if a in s), "left") for s in styles]
+        longest = [max(len(plain(r[i])) for r in rows) for i in range(len(align))]
+        weights = [min(max(n, MIN_COLUMN_WEIGHT), MAX_COLUMN_WEIGHT) for n in longest]
+        alt = "Table of " + ", ".join(plain(h) for h in rows[0] if plain(h))
+        return {
+            "type": "table",
+            **base,
+            "head": rows[0],
+            "rows": rows[1:],
+            "align": align,
+            "cols": weights,
+            "alt": alt,
+        }
+
+    def container(self, slide: _Open, node: SyntaxTreeNode, base: JsonDict, name: str) -> JsonDict:
+        rest = node.info.strip().removeprefix(name).strip()
+        if name != "columns":
+            spans: list[JsonDict] = []
+            for child in node.children:
+                if child.type != "paragraph":
+                    raise self.error(child, "a box holds sentences", "put lists and figures outside")
+                spans += ([{"k": "text", "t": " "}] if spans else []) + self.inline(child.children[0])
+            return {"type": "callout", **base, "label": rest, "tone": TONES[name], "spans": spans}
+        columns: list[list[JsonDict]] = [[]]
+        for child in node.children:
+            if child.type == "hr":
+                columns.append([])
+            else:
+                self.add(slide, columns[-1], child, f"{base['id']}c{len(columns) - 1}b")
+        ratio = [float(x) for x in re.findall(r"[\d.]+", rest)] or [1.0] * len(columns)
+        if len(columns) < 2 or len(ratio) != len(columns) or not all(columns) or not all(ratio):
+            raise self.error(
+                node,
+                f"columns: {len(ratio)} widths for {len(columns)} columns",
+                "write ::: columns 3 2, and --- (empty lines around it) between the columns",
+            )
+        return {"type": "columns", **base, "ratio": ratio, "cols": columns}
+
+    # ------------------------------------------------------------------ inline
+
+    def inline(self, node: SyntaxTreeNode, at: SyntaxTreeNode | None = None, **style: Any) -> list[JsonDict]:
+        """The spans of an inline node."""
+        spans: list[JsonDict] = []
+        for child in node.children:
+            spans += self.span(child, at or node, style)
+        merged: list[JsonDict] = []
+        for span in spans:
+            same = merged and span["k"] == "text" and {**merged[-1], "t": ""} == {**span, "t": ""}
+            if same:
+                merged[-1]["t"] += span["t"]
+            else:
+                merged.append(span)
+        return merged
+
+    def span(self, node: SyntaxTreeNode, at: SyntaxTreeNode, style: JsonDict) -> list[JsonDict]:
+        kind = node.type
+        if kind == "text":
+            return [{"k": "text", "t": node.content, **style}] if node.content else []
+        if kind in ("softbreak", "hardbreak"):
+            return [{"k": "text", "t": " ", **style}]
+        if kind == "code_inline":
+            return [{"k": "code", "t": node.content}]
+        if kind == "math_inline":
+            self.check_math(at, node.content, False)
+            return [{"k": "math", "tex": node.content}]
+        if kind in ("strong", "em"):
+            return self.inline(node, at, **style, **{"b" if kind == "strong" else "i": True})
+        if kind == "link":
+            href = str(node.attrs.get("href", ""))
+            if not href.startswith(("https://", "http://")):
+                raise self.error(at, f"`{href}` is no web address", "links begin with https://")
+            return self.inline(node, at, **style, href=href)
+        hint = "figures come from the run: {{ figure(...) }}" if kind == "image" else ""
+        raise self.error(at, f"{kind.replace('_', ' ')} is not supported", hint)
+
+
+def token_rows(source: str, language: str) -> list[list[list[str]]]:
+    """Lines of [text, role] pairs for a source text; raises ClassNotFound for an unknown language."""
+    rows: list[list[list[str]]] = [[]]
+    for token, value in get_lexer_by_name(language, stripnl=False).get_tokens(source):
+        role = next((r for t, r in CODE_ROLES if token in t), "txt")
+        for i, part in enumerate(value.split("\n")):
+            if i:
+                rows.append([])
+            if not part:
+                continue
+            if rows[-1] and rows[-1][-1][1] == role:
+                rows[-1][-1][0] += part
+            else:
+                rows[-1].append([part, role])
+    while len(rows) > 1 and not rows[-1]:
+        rows.pop()
+    return rows
+
+
+def plain(spans: list[JsonDict]) -> str:
+    """The text of spans, formulas as LaTeX."""
+    return "".join(s.get("t", s.get("tex", "")) for s in spans).strip()
+
+
+def walk(blocks: list[JsonDict]) -> list[JsonDict]:
+    """All blocks, those inside columns too."""
+    return [x for b in blocks for x in (walk([y for c in b["cols"] for y in c]) if b["type"] == "columns" else [b])]
+
+
+def last_step(block: JsonDict) -> int:
+    """The state in which a block is complete."""
+    steps = [
+        block["step"],
+        block.get("answer_step", 0),
+        *(i["step"] for i in block.get("items", []) if "step" in i),
+    ]
+    return max(steps)

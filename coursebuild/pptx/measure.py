@@ -1,0 +1,67 @@
+"""How wide text is and in how many lines it breaks, from the fonts themselves. Widths in points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+
+from PIL import ImageFont
+
+from coursebuild import fonts, mathtex
+from coursebuild.model import JsonDict
+from coursebuild.pptx.text import CODE_SCALE
+from coursebuild.shown import CODE_ASPECT
+
+EM = 1000  # size in which the fonts are read
+SCRIPT = 0.66  # size of raised and lowered text / that on the line
+
+
+def lines(spans: list[JsonDict], size: float, width: float, cache_folder: Path) -> int:
+    """Lines that rich text of `size` points fills when it is broken at spaces into `width` points."""
+    count, x = 1, 0.0
+    space = _length("Regular", " ", cache_folder) * size
+    for word in _words(spans):
+        needed = sum(_span_width(span, size, cache_folder) for span in word)
+        if x and x + space + needed > width:
+            count, x = count + 1, needed
+        else:
+            x += (space if x else 0) + needed
+    return count
+
+
+def _words(spans: list[JsonDict]) -> Iterator[list[JsonDict]]:
+    """The pieces between spaces; formulas and inline code do not break."""
+    word: list[JsonDict] = []
+    for span in spans:
+        if span["k"] != "text":
+            word.append(span)
+            continue
+        for number, part in enumerate(span["t"].split(" ")):
+            if number and word:
+                yield word
+                word = []
+            if part:
+                word.append({**span, "t": part})
+    if word:
+        yield word
+
+
+def _span_width(span: JsonDict, size: float, cache_folder: Path) -> float:
+    if span["k"] == "code":
+        return len(span["t"]) * CODE_ASPECT * CODE_SCALE * size
+    if span["k"] == "text":
+        return _length("Bold" if span.get("b") else "Regular", span["t"], cache_folder) * size
+    runs = mathtex.runs(span["tex"]) or [(mathtex.unicode(span["tex"]), False, False, 0)]
+    return sum(_length("Regular", t, cache_folder) * size * (SCRIPT if level else 1) for t, _, _, level in runs)
+
+
+@cache
+def _font(style: str, cache_folder: Path) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(fonts.font_dir(cache_folder) / f"Inter-{style}.ttf"), EM)
+
+
+@lru_cache(maxsize=65536)
+def _length(style: str, text: str, cache_folder: Path) -> float:
+    """Width of text / its size."""
+    return _font(style, cache_folder).getlength(text) / EM

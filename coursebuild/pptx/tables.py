@@ -1,0 +1,72 @@
+"""Native tables, with rows as high as the lines that they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pptx.enum.dml import MSO_THEME_COLOR as COLOUR
+from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
+from pptx.oxml.ns import qn
+
+from coursebuild.model import JsonDict
+from coursebuild.pptx.canvas import Canvas
+from coursebuild.pptx.measure import lines
+from coursebuild.pptx.text import Style
+from coursebuild.pptx.xml import describe, element, emu
+
+TEXT_SCALE = 0.80  # of a table's text; Typst sets 0.82: cells filled to the last point would wrap elsewhere
+NO_STYLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"  # "No Style, No Grid"
+PAD_X, PAD_Y = 14, 5  # points
+ALIGN = {"left": PP_ALIGN.LEFT, "right": PP_ALIGN.RIGHT, "center": PP_ALIGN.CENTER}
+
+
+def table(canvas: Canvas, block: JsonDict) -> None:
+    box = canvas.sources.box(block)
+    rows, columns = [block["head"], *block["rows"]], len(block["head"])
+    frame = canvas.slide.shapes.add_table(len(rows), columns, emu(box.x), emu(box.y), emu(box.w), emu(box.h))
+    describe(frame, "Table", block["alt"])
+    grid = frame.table
+    properties = grid._tbl.tblPr
+    properties.set("bandRow", "0")
+    properties.set("firstRow", "1")
+    properties.find(qn("a:tableStyleId")).text = NO_STYLE
+    widths = [box.w * share / sum(block["cols"]) for share in block["cols"]]
+    for column, width in zip(grid.columns, widths, strict=True):
+        column.width = emu(width)
+    size = box.size * TEXT_SCALE
+    for row, height in zip(grid.rows, row_heights(rows, widths, size, box.h, canvas), strict=True):
+        row.height = emu(height)
+    for i, cells in enumerate(rows):
+        for j, spans in enumerate(cells):
+            _cell(canvas, grid.cell(i, j), spans, size, ALIGN[block["align"][j]], i)
+    canvas.appear([frame], block["step"])
+
+
+def row_heights(
+    rows: list[list[list[JsonDict]]], widths: list[float], size: float, height: float, canvas: Canvas
+) -> list[float]:
+    """The block's height shared out as the layout engine does: lines of text, and the same padding for each row."""
+    counts = [
+        max(lines(cell, size, width - 2 * PAD_X - 1, canvas.cache) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    weights = [0.727 * 2 + count * 1.21 - 0.3 for count in counts]
+    return [height * weight / sum(weights) for weight in weights]
+
+
+def _cell(canvas: Canvas, cell: Any, spans: list[JsonDict], size: float, align: Any, row: int) -> None:
+    cell.vertical_anchor = MSO_ANCHOR.MIDDLE
+    cell.margin_left = cell.margin_right = emu(PAD_X)
+    cell.margin_top = cell.margin_bottom = emu(PAD_Y)
+    par = cell.text_frame.paragraphs[0]
+    par.alignment = align
+    head = row == 0
+    canvas.pen.spans(par, spans, Style(size, COLOUR.ACCENT_1 if head else COLOUR.TEXT_1, bold=head or None))
+    if row % 2:
+        cell.fill.solid()
+        cell.fill.fore_color.theme_color = COLOUR.BACKGROUND_2
+    else:
+        cell.fill.background()
+    if head:
+        rule = '<a:lnB w="25400"><a:solidFill><a:schemeClr val="accent1"/></a:solidFill></a:lnB>'
+        cell._tc.get_or_add_tcPr().insert(0, element(rule))

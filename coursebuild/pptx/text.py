@@ -1,0 +1,101 @@
+"""Spans as native text runs: editable, in theme colours, inline formulas too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pptx.enum.dml import MSO_THEME_COLOR as COLOUR
+from pptx.util import Pt
+
+from coursebuild import mathtex
+from coursebuild.model import JsonDict
+from coursebuild.pptx.xml import element
+from coursebuild.shown import BODY, clean, safe_link
+
+CODE_SCALE = 0.86  # inline code / the text around it: JetBrains Mono looks larger than Inter
+RAISE = {1: 30_000, -1: -25_000}  # of super- and subscripts, in thousandths of a percent of the size
+ROLES = {  # of code tokens, in colours of the theme, so that another theme recolours listings too
+    "kw": COLOUR.ACCENT_5,
+    "str": COLOUR.ACCENT_6,
+    "num": COLOUR.ACCENT_2,
+    "fn": COLOUR.ACCENT_1,
+    "com": COLOUR.TEXT_2,
+    "txt": COLOUR.TEXT_1,
+}
+TONES = {
+    "accent": COLOUR.ACCENT_1,
+    "accent2": COLOUR.ACCENT_2,
+    "good": COLOUR.ACCENT_3,
+    "bad": COLOUR.ACCENT_4,
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a run looks; None leaves it to the placeholder. `size` in points."""
+
+    size: float | None = None
+    colour: Any = None
+    bold: bool | None = None
+    italic: bool | None = None
+    raised: int = 0
+    mono: str = ""  # family, for code
+    highlight: str = ""  # "#RRGGBB" behind the run
+    link: str = ""
+
+
+class Typesetter:
+    """Writes spans into paragraphs; knows the family and the ground of inline code."""
+
+    def __init__(self, tokens: dict[str, str], fonts: dict[str, str], language: str) -> None:
+        self.ground, self.mono, self.language = tokens["hl"], fonts["mono"], language
+
+    def run(self, paragraph: Any, text: str, style: Style = Style()) -> None:
+        """Add one run; line breaks in `text` become spaces."""
+        run = paragraph.add_run()
+        run.text = clean(text).replace("\n", " ").replace("\r", " ").replace("\t", "    ")
+        font, properties = run.font, run._r.get_or_add_rPr()
+        properties.set("lang", self.language)
+        properties.set("dirty", "0")  # spell checked: no red waves under new decks
+        if style.size:
+            font.size = Pt(round(style.size * 2) / 2)
+        font.bold, font.italic = style.bold or None, style.italic or None
+        if style.colour is not None:
+            font.color.theme_color = style.colour
+        if style.raised:
+            properties.set("baseline", str(RAISE[style.raised]))
+        if style.highlight:  # the schema wants it before the typeface
+            properties.append(element(f'<a:highlight><a:srgbClr val="{style.highlight[1:]}"/></a:highlight>'))
+        if style.mono:
+            font.name = style.mono
+            properties.set("noProof", "1")
+        if style.link:
+            run.hyperlink.address = safe_link(style.link)
+
+    def spans(self, paragraph: Any, spans: list[JsonDict], style: Style = Style()) -> None:
+        """Add rich text: text, inline code, inline formulas."""
+        for span in spans:
+            if span["k"] == "text":
+                bold = True if span.get("b") or style.bold else None
+                href = span.get("href") or ""
+                self.run(paragraph, span["t"], replace(style, bold=bold, italic=span.get("i"), link=href))
+            elif span["k"] == "code":
+                self.code(paragraph, span["t"], style)
+            else:
+                self.formula(paragraph, span["tex"], style)
+
+    def code(self, paragraph: Any, text: str, style: Style) -> None:
+        size = (style.size or BODY) * CODE_SCALE
+        self.run(
+            paragraph,
+            text,
+            replace(style, size=size, colour=COLOUR.ACCENT_1, bold=None, mono=self.mono, highlight=self.ground),
+        )
+
+    def formula(self, paragraph: Any, tex: str, style: Style) -> None:
+        """An inline formula as native runs; one that needs two dimensions is written in one line of Unicode."""
+        runs = mathtex.runs(tex) or [(mathtex.unicode(tex), False, False, 0)]
+        for text, italic, bold, level in runs:
+            bold = bold or style.bold
+            self.run(paragraph, text, replace(style, bold=bold, italic=italic or None, raised=level))

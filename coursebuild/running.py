@@ -1,0 +1,109 @@
+"""`build.py run`: the experiments alone, for a GPU machine that has nothing but torch and matplotlib."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from coursebuild.course import Day, find_days, select
+from coursebuild.errors import CourseError
+from coursebuild.files import ROOT, scratch
+from coursebuild.model import Record
+from coursebuild.steps.run import run
+
+KEPT = ("record.json", "arrays.npz", "stdout.log")  # of a record, besides the figures' SVGs
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="build.py run", description="Run the experiments of DAYS, nothing else.")
+    p.add_argument("days", nargs="?", default="all", help="4, 1-7, 4,8, week3 or all")
+    p.add_argument("--preset", choices=("smoke", "quick", "full"), help="default: full where CUDA is found, else quick")
+    p.add_argument("--record", action="store_true", help="keep what was measured under records/, to be committed")
+    p.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
+    p.add_argument("--out", type=Path, help="default: out/ of the course")
+    p.add_argument("--root", type=Path, default=ROOT)
+    return p
+
+
+def read_settings(pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """`epochs=3` -> {"epochs": 3}; a value that is no JSON is a text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise CourseError(f"--set {pair}: not of the form name=value", hint="write --set epochs=3")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def keep(day: Day, record: Path) -> Path:
+    """Copy what is worth committing of a record to records/dayNN; returns the folder."""
+    target = day.root / "records" / f"day{day.number:02d}"
+    with scratch("record") as tmp:
+        fresh = tmp / "record"
+        (fresh / "figures").mkdir(parents=True)
+        for name in KEPT:
+            shutil.copyfile(record / name, fresh / name)
+        for figure in sorted((record / "figures").glob("*.svg")):
+            shutil.copyfile(figure, fresh / "figures" / figure.name)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(fresh, target)
+    return target
+
+
+def run_day(day: Day, out: Path, preset: str | None, settings: dict[str, Any]) -> Path:
+    """Run a day's script; its record replaces the old one only when it is complete."""
+    target = out / f"day{day.number:02d}" / "record"
+    part = target.with_name(f".record.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        params = {"preset": preset, "settings": settings, "limit": None}
+        run({"script": day.source("script")}, {"record": part}, params, out / ".cache")
+        shutil.rmtree(target, ignore_errors=True)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def tell(day: Day, record: Record, seconds: float) -> None:
+    where = record.provenance
+    print(f"day {day.number}: {where['preset']} run on {where['device']}, {seconds:.1f} s")
+    for name, value in sorted(record.metrics.items()):
+        print(f"  {name} = {value:.6g}" if isinstance(value, float) else f"  {name} = {value}")
+    for sentence, held in record.claims.items():
+        print(f"  CLAIM {sentence} -> {'HELD' if held else 'DID NOT HOLD'}")
+
+
+def main(argv: list[str]) -> int:
+    """Returns the exit status: 0 if every experiment ran."""
+    args = parser().parse_args(argv)
+    root = args.root.resolve()
+    failed = 0
+    try:
+        days = select(args.days, find_days(root))
+        settings = read_settings(args.settings)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for day in days:
+        begin = time.monotonic()
+        try:
+            folder = run_day(day, (args.out or root / "out").resolve(), args.preset, settings)
+            tell(day, Record.load(folder / "record.json"), time.monotonic() - begin)
+            if args.record:
+                print(f"  kept in {keep(day, folder)}")
+        except CourseError as error:
+            print(error, file=sys.stderr)
+            failed = 1
+    return failed

@@ -1,0 +1,213 @@
+"""What the PPTX and the HTML slides both read: deck, narration, geometry, clips and record, checked once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from coursebuild import mathtex
+from coursebuild.errors import CourseError, did_you_mean
+from coursebuild.files import read_json
+from coursebuild.model import Beat, Clip, Clips, Deck, JsonDict, Record, Script, Slide, SpokenSlide
+
+BODY = 23.0  # points, the text of a slide that did not have to shrink
+CODE = 17.5  # points, a listing at most
+CODE_ASPECT = 0.6  # width of a JetBrains Mono glyph / its size
+LINK_SCHEMES = ("http", "https", "mailto")
+
+# XML 1.0 has no way to write these, and a lone surrogate has no UTF-8 form.
+_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INLINE = re.compile(
+    r"(?<!\\)\$(?P<math>[^$]+?)(?<!\\)\$|`(?P<code>[^`]+)`|\*\*(?P<bold>.+?)\*\*|(?<![\w*])\*(?P<italic>[^*]+)\*"
+    r"|\[(?P<link>[^\]]+)\]\([^)\s]+\)"
+)
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where the layout engine put a block: points on a page of 960 x 540; `k` is the shrink factor of its text."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+    k: float
+    iw: float = 0.0
+    ih: float = 0.0
+
+    @property
+    def size(self) -> float:
+        """Size of body text in this block, in points."""
+        return BODY * self.k
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The inputs of a renderer, loaded."""
+
+    deck: Deck
+    script: Script
+    geometry: dict[str, JsonDict]
+    record: Record
+    record_folder: Path
+    clips: Clips | None
+    clips_folder: Path
+
+    @classmethod
+    def load(cls, inputs: dict[str, Path | None]) -> Sources:
+        """Read `shown`, `spoken`, `geometry`, `record` and, where there is one, `clips` (folders or JSON files)."""
+        record = _json_of(inputs["record"], "record.json")
+        clips = _json_of(inputs["clips"], "clips.json") if inputs.get("clips") else None
+        return cls(
+            deck=Deck.load(inputs["shown"]),
+            script=Script.load(inputs["spoken"]),
+            geometry=read_json(inputs["geometry"])["blocks"],
+            record=Record.load(record),
+            record_folder=record.parent,
+            clips=Clips.load(clips) if clips else None,
+            clips_folder=clips.parent if clips else record.parent,
+        )
+
+    @cached_property
+    def spoken(self) -> dict[str, SpokenSlide]:
+        return {slide.id: slide for slide in self.script.slides}
+
+    def box(self, block: JsonDict) -> Box:
+        """The geometry of a block; CourseError where the layout engine did not place it."""
+        place = self.geometry.get(block["id"])
+        if place is None:
+            raise self.error(f"the {block['type']} {block['id']} has no place on the page", block, "build slides again")
+        return Box(**{name: float(place[name]) for name in Box.__dataclass_fields__ if name in place})
+
+    def title_box(self, slide: Slide, prefix: str = "t") -> Box | None:
+        """The place of a slide's title (prefix "t") or subtitle ("st"), if the layout engine recorded it."""
+        place = self.geometry.get(prefix + slide.id)
+        return Box(**{n: float(place[n]) for n in Box.__dataclass_fields__ if n in place}) if place else None
+
+    def figure(self, block: JsonDict, theme: str, suffix: str) -> Path:
+        """The file of a figure of the record in this theme; CourseError where the script did not make it."""
+        if block["name"] not in self.record.figures:
+            hint = did_you_mean(block["name"], self.record.figures)
+            raise self.error(f"the run made no figure `{block['name']}`", block, hint)
+        path = self.record_folder / "figures" / f"{block['name']}.{theme}{suffix}"
+        if not path.is_file():
+            raise self.error(f"the record lacks {path.name}", block, "run the day's script again")
+        return path
+
+    def clip(self, block: JsonDict) -> tuple[Clip, Path, Path]:
+        """(clip, its video, its last poster) of an animation block."""
+        scenes = self.clips.scenes if self.clips else {}
+        clip = scenes.get(block["scene"])
+        if clip is None:
+            raise self.error(
+                f"there is no clip of the scene `{block['scene']}`", block, did_you_mean(block["scene"], scenes)
+            )
+        video, poster = self.clips_folder / clip.file, self.clips_folder / clip.posters[-1]
+        for path in (video, poster):
+            if not path.is_file():
+                raise self.error(f"the clip's file {path.name} is missing", block, "build the animation again")
+        return clip, video, poster
+
+    def notes(self, slide: Slide) -> list[str]:
+        """What is said on a slide, a paragraph a beat, "[click]" where something appears, then the provenance."""
+        spoken = self.spoken.get(slide.id)
+        beats = beats_text(spoken.beats if spoken else [], reveals(slide))
+        return [*beats, provenance(self.record)]
+
+    def error(self, what: str, block: JsonDict, hint: str = "") -> CourseError:
+        return CourseError(what, file=self.deck.source, line=block.get("line"), hint=hint)
+
+
+def _json_of(path: Path | None, name: str) -> Path:
+    assert path is not None
+    return path / name if path.is_dir() else path
+
+
+def clean(text: str) -> str:
+    """Text that XML and HTML can hold: control characters and lone surrogates become U+FFFD."""
+    return _UNWRITABLE.sub("\ufffd", text)
+
+
+def safe_link(href: str) -> str:
+    """A link as a valid URI; CourseError for schemes that run code or read files."""
+    href = clean(href).strip()
+    scheme = urlsplit(href).scheme.lower()
+    if scheme not in LINK_SCHEMES:
+        raise CourseError(f"a link may not go to {href!r}", hint="use a full address that begins with https://")
+    return quote(href, safe=":/?#[]@!$&'()*+,;=%~")
+
+
+def walk(blocks: list[JsonDict]) -> Iterator[JsonDict]:
+    """All blocks that have a place of their own, those in columns too, in reading order."""
+    for block in blocks:
+        if block["type"] == "columns":
+            for column in block["cols"]:
+                yield from walk(column)
+        else:
+            yield block
+
+
+def plain(spans: list[JsonDict]) -> str:
+    """Spans as plain text, formulas in Unicode."""
+    return clean("".join(mathtex.unicode(s["tex"]) if s["k"] == "math" else s["t"] for s in spans))
+
+
+def plain_markdown(text: str) -> str:
+    """Inline Markdown as plain text: marks go, formulas become Unicode."""
+
+    def inner(found: re.Match[str]) -> str:
+        if found["math"]:
+            return mathtex.unicode(found["math"])
+        return found["code"] or plain_markdown(found["bold"] or found["italic"] or found["link"])
+
+    return clean(_INLINE.sub(inner, text).replace(r"\$", "$"))
+
+
+def reveals(slide: Slide) -> list[int]:
+    """The steps of a slide in which something appears, in order: one click each."""
+    steps: set[int] = set()
+    for block in walk(slide.blocks):
+        items = block.get("items", [])
+        steps |= {block["step"], block.get("answer_step", 0), *(item.get("step", 0) for item in items)}
+    return sorted(steps - {0})
+
+
+def beats_text(beats: list[Beat], clicks: list[int]) -> list[str]:
+    """A paragraph for each beat; one with which something appears begins with "[click]", once for each."""
+    out, step = [], 0
+    for beat in beats:
+        due = sum(step < click <= beat.step for click in clicks)
+        out.append("[click] " * due + plain_markdown(" ".join(beat.text.split())))
+        step = max(step, beat.step)
+    return out
+
+
+def provenance(record: Record) -> str:
+    """One paragraph on where a slide's numbers and figures come from."""
+    p: dict[str, Any] = record.provenance
+    packages = p.get("packages") or {}
+    versions = ", ".join(f"{name} {packages[name]}" for name in sorted(packages))
+    data = "; ".join(f"{d.get('name')} ({d.get('source')}, n = {d.get('n')})" for d in p.get("data") or [])
+    parts = [
+        f"{p.get('script', record.slug)} (sha256 {str(p.get('script_sha256', ''))[:12]})",
+        f"preset {p.get('preset')}, seed {p.get('seed')}",
+        f"on {p.get('device')}, Python {p.get('python')}" + (f", {versions}" if versions else ""),
+        f"data: {data}" if data else "",
+        f"run on {str(p.get('date', ''))[:10]}",
+    ]
+    return clean("Where the numbers come from: " + "; ".join(part for part in parts if part) + ".")
+
+
+def footer(deck: Deck) -> str:
+    """The line at the bottom of every slide."""
+    return f"{deck.course}  ·  Day {deck.day}: {deck.title}"
+
+
+def letters(n: int) -> list[str]:
+    """Names of a quiz's choices: A, B, C, ..."""
+    return [chr(ord("A") + i) for i in range(n)]

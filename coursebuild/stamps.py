@@ -1,0 +1,75 @@
+"""What each step was built from, kept beside its products: `explain` reads it, and a build with nothing to do ends here.
+
+A stamp is written after a step's products are in place. It never makes a step count as done on its own: the products'
+contents must still be what the stamp says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from coursebuild.files import key_of, read_json, write_json
+from coursebuild.flow import Step
+from coursebuild.keys import content, source_key
+
+
+def stamp_path(step: Step, out: Path) -> Path:
+    return out / ".stamps" / f"{step.name}.json"
+
+
+def params_key(step: Step) -> dict[str, str]:
+    return {name: key_of(value) for name, value in step.params.items()}
+
+
+def fingerprint(step: Step, root: Path) -> dict[str, Any]:
+    """All that counts for a step, by name, as it is now."""
+
+    def shown(path: Path) -> str:
+        return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+    files = {f"{name} ({shown(path)})": content(path) for name, path in step.inputs.items()}
+    files |= {shown(path): content(path) for path in step.watch}
+    return {
+        "inputs": files,
+        "params": params_key(step),
+        "code": source_key(step.function.partition(":")[0]),
+        "products": {name: content(path) for name, path in step.products.items()},
+    }
+
+
+def write_stamp(step: Step, root: Path, out: Path, seconds: float | None = None) -> None:
+    old = read_stamp(step, out)
+    took = seconds if seconds is not None else old.get("seconds", 0.0)
+    write_json(stamp_path(step, out), {**fingerprint(step, root), "seconds": round(took, 2)})
+
+
+def read_stamp(step: Step, out: Path) -> dict[str, Any]:
+    try:
+        value = read_json(stamp_path(step, out))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def reasons(step: Step, root: Path, out: Path) -> list[str]:
+    """Why a step must run, in words; empty if it is up to date."""
+    old, new = read_stamp(step, out), fingerprint(step, root)
+    missing = [n for n, state in new["products"].items() if state is None]
+    if not old:
+        return ["never built"]
+    found = [f"{n} is missing" for n in missing]
+    for group, verb in (("inputs", "changed"), ("params", "has another value")):
+        before = old.get(group, {})
+        for name, state in new[group].items():
+            if name not in before:
+                found.append(f"{name} is new")
+            elif before[name] != state:
+                found.append(f"{name} {verb}" if state is not None else f"{name} is missing")
+        found += [f"{name} is gone" for name in before if name not in new[group]]
+    if old.get("code") != new["code"]:
+        found.append("the builder's own code or a tool's version changed")
+    for name, state in new["products"].items():
+        if state is not None and old.get("products", {}).get(name) != state:
+            found.append(f"product {name} was changed by hand")
+    return found

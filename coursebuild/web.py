@@ -1,0 +1,135 @@
+"""What the pages of the site share: theme as CSS, rich text as HTML, inline pictures, Jinja that escapes."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import PIL
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from PIL import Image
+
+from coursebuild import mathtex, theme
+from coursebuild.files import ROOT, cached, key_of, sha256
+from coursebuild.model import FPS
+
+TEMPLATES = ROOT / "templates" / "site"
+SITE_TOKENS = ("bg", "surface", "line", "text", "muted", "accent", "accent2", "good", "bad", "violet", "fn", "hl")
+WEBP = {"quality": 82, "method": 6}
+
+_INLINE = re.compile(
+    r"\\(?P<escaped>[$`*\\])"
+    r"|`(?P<code>[^`]+)`"
+    r"|\$(?P<math>[^\s$](?:[^$]*[^\s$\\])?)\$(?!\d)"  # as in Pandoc: "$5 and $6" is money, not a formula
+    r"|\*\*(?P<bold>[^\s*](?:.*?[^\s*])?)\*\*"
+    r"|(?<![\w*])\*(?P<italic>[^\s*](?:[^*]*[^\s*])?)\*(?![\w*])"
+)
+
+
+def environment() -> Environment:
+    """Jinja for the site's templates: everything is escaped, and a missing name is an error."""
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {"rich": rich, "safe_url": safe_url, "urlpath": urlpath}
+    env.globals |= {"css": site_css(), "script": lambda name: Markup((TEMPLATES / name).read_text("utf-8"))}
+    return env
+
+
+def site_css() -> Markup:
+    """The theme's colours as custom properties, then the style sheet. Dark unless the reader prefers light."""
+    dark, light = (
+        ";".join(f"--{name}:{theme.tokens(which)[name]}" for name in SITE_TOKENS) for which in ("dark", "light")
+    )
+    fonts = theme.fonts()
+    rules = [
+        f':root{{--text-font:"{fonts["text"]}";--mono-font:"{fonts["mono"]}";--math-font:"{fonts["math"]}"}}',
+        f":root{{color-scheme:dark;{dark}}}",
+        f"@media(prefers-color-scheme:light){{:root:not([data-theme=dark]){{color-scheme:light;{light}}}}}",
+        f":root[data-theme=light]{{color-scheme:light;{light}}}",
+        (TEMPLATES / "site.css").read_text("utf-8"),
+    ]
+    return Markup("\n".join(rules))
+
+
+def rich(text: str) -> Markup:
+    """Inline Markdown (`code`, **bold**, *italic*, $math$) as HTML; all else is escaped."""
+    out, at = Markup(), 0
+    for match in _INLINE.finditer(text):
+        out += escape(text[at : match.start()]) + _inline(match)
+        at = match.end()
+    return out + escape(text[at:])
+
+
+def _inline(match: re.Match[str]) -> Markup:
+    kind, value = match.lastgroup, match[match.lastgroup or 0]
+    if kind == "math":
+        return Markup(mathtex.mathml(value, False))
+    if kind == "code":
+        return Markup("<code>{}</code>").format(value)
+    if kind == "bold":
+        return Markup("<b>{}</b>").format(rich(value))
+    if kind == "italic":
+        return Markup("<i>{}</i>").format(rich(value))
+    return escape(value)
+
+
+def spans(rich_text: Iterable[dict[str, Any]]) -> Markup:
+    """The spans of a deck (see docs/ARCHITECTURE.md) as HTML, without their links."""
+    out = Markup()
+    for span in rich_text:
+        if span["k"] == "math":
+            out += Markup(mathtex.mathml(span["tex"], False))
+        elif span["k"] == "code":
+            out += Markup("<code>{}</code>").format(span["t"])
+        else:
+            html = escape(span["t"])
+            html = Markup("<b>{}</b>").format(html) if span.get("b") else html
+            out += Markup("<i>{}</i>").format(html) if span.get("i") else html
+    return out
+
+
+def safe_url(url: str | None) -> str:
+    """The address if it leads to the web, else nothing: no other scheme becomes a link."""
+    parts = urlsplit(url or "")
+    return url if url and parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def urlpath(name: str) -> str:
+    """A relative file name as part of an address."""
+    return quote(name, safe="/.-_~#=")
+
+
+def data_uri(data: bytes, mime: str) -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def picture_uri(png: Path, width: int, cache: Path) -> str:
+    """A picture as a `data:` address: WebP, at most `width` pixels wide, remembered in `cache`."""
+
+    def make(target: Path) -> None:
+        with Image.open(png) as image:
+            height = max(1, round(image.height * width / image.width))
+            small = image.convert("RGB")
+            if image.width > width:
+                small = small.resize((width, height), Image.Resampling.LANCZOS)
+            small.save(target, "WEBP", **WEBP)
+
+    key = key_of("picture", sha256(png), width, WEBP, PIL.__version__)
+    return data_uri(cached(cache, "picture", key, ".webp", make).read_bytes(), "image/webp")
+
+
+def clock(frames: int) -> str:
+    """Frames of the film as m:ss (or h:mm:ss), rounded down as players do."""
+    seconds = frames // FPS
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
