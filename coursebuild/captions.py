@@ -17,7 +17,7 @@ from coursebuild.model import FPS, TimedBeat, TimedSentence, Timeline
 WIDTH, LINES = 42, 2  # characters, lines
 SPEED = 20.0  # characters a second
 LEAST, LINGER = 1000, 700  # milliseconds: shortest cue; how long a cue may stay after its last word
-FLICKER = 200  # milliseconds: a shorter time without a caption between two is not worth it
+FLICKER = 400  # milliseconds: a shorter time without a caption between two is not worth it
 WINDOW = 24  # words in a cue, at most
 
 
@@ -52,7 +52,7 @@ def cues(plan: Timeline) -> list[Cue]:
         for beat in slide.beats:
             found += _beat_cues(beat)
     last = round(plan.frames * 1000 / FPS)
-    limits = [cue.start for cue in found[1:]] + [last]
+    limits = [*(cue.start for cue in found), last][1:]
     return [_stretched(cue, limit) for cue, limit in zip(found, limits, strict=True)]
 
 

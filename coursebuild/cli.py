@@ -236,11 +236,12 @@ def serve(days: str, root: Path, jobs: int, port: int, **wanted: Any) -> None:
     from coursebuild.serve import serve as serve_folder
 
     def rebuild(_: set[Path]) -> None:
-        try:
-            steps, options = make_plan(days, root, **dict(wanted))
-            run_build(steps, options, root.resolve(), jobs, False)
-        except CourseError as error:
-            click.secho(str(error), err=True)
+        steps, options = make_plan(days, root, **dict(wanted))
+        if run_build(steps, options, root.resolve(), jobs, False):
+            raise CourseError("the build failed", hint="the terminal shows the table and the reasons")
 
-    rebuild(set())
-    serve_folder((wanted["out"] or root / "out").resolve(), port, rebuild)
+    try:
+        rebuild(set())
+    except CourseError as error:  # what was built before can still be looked at
+        click.secho(str(error), err=True)
+    serve_folder((wanted["out"] or root / "out").resolve(), port, rebuild, sources=root.resolve())

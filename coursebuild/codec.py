@@ -197,6 +197,8 @@ class Segment:
         inside = [p for p in self.packets if start <= p.at < start + frames]
         if not inside or inside[0].at != start or not inside[0].key:
             raise ValueError(f"no key picture at frame {start}")
+        if lasting < frames:
+            raise ValueError(f"it lasts {frames} frames, but its beat only {lasting}")
         moved = [p._replace(at=p.at - start) for p in inside]
         moved[-1] = moved[-1]._replace(frames=lasting - moved[-1].at)
         return replace(self, packets=tuple(moved))

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from coursebuild.assets import ASSETS
 from coursebuild.course import Day, project_settings, syllabus_of
 from coursebuild.files import ROOT
 from coursebuild.keys import closure
 
 SCRIPT_FOLDERS = (ROOT / "scripts",)
 SCENE_FOLDERS = (ROOT / "animations",)
+CREDITS = [f"{a.what}: {a.licence}" for n, a in ASSETS.items() if not n.startswith("piper")]
 WANTED = {  # what --only takes, and the steps that it needs to have ended
     "record": ["run"],
     "slides": ["slides", "handout", "pptx", "html"],
@@ -119,19 +121,19 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         watch=kit,
     )
     geometry = {"geometry": work / "geometry.json"}
+    typst = (theme, *sorted((ROOT / "templates").glob("deck*.typ")))
     step(
         "slides",
         deck | clips,
         {"frames": work / "frames", "pdf": out["pdf"], **geometry},
         params=look,
-        watch=(theme, ROOT / "templates" / "deck.typ"),
+        watch=typst,
     )
     paper = {"theme": "light"}
-    typst = (theme, ROOT / "templates" / "deck.typ")
     step("handout", deck | said | clips, {"handout": out["handout"]}, params=paper, watch=typst)
     everything = deck | said | geometry | clips
     step("pptx", everything, {"pptx": out["pptx"]}, params={"theme": o.theme}, watch=(theme,))
-    html = (theme, *sorted((ROOT / "templates").glob("deck.*")))
+    html = (theme, *(ROOT / "templates" / f"deck.{x}" for x in ("html.j2", "css", "js")))
     step("html", everything, {"html": out["html"]}, params={"theme": o.theme}, watch=html)
     speech = {"speech": work / "speech" / "speech.json"}
     times = {"timeline": work / "timeline.json", "vtt": out["vtt"], "srt": out["srt"]}
@@ -151,17 +153,17 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         "page",
         deck | said | timeline | speech | {k: out[k] for k in file} | {"poster": there / "poster.png"},
         {"page": there / "index.html"},
-        params={"files": file, "syllabus": entry, **address, **_links(neighbours)},
+        params={"files": file, "syllabus": entry, "credits": CREDITS, **address, **_links(neighbours, syllabus)},
         watch=(theme, *sorted((ROOT / "templates" / "site").glob("*"))),
     )
     return steps
 
 
-def _links(neighbours: dict[str, Day | None]) -> dict[str, Any]:
+def _links(neighbours: dict[str, Day | None], syllabus: dict[str, Any]) -> dict[str, Any]:
     return {
         side: {
             "day": d.number,
-            "title": d.slug.replace("_", " ").capitalize(),
+            "title": syllabus_of(d.number, syllabus)["title"] or d.slug,
             "href": f"../day{d.number:02d}/index.html",
         }
         if d
@@ -196,15 +198,16 @@ def plan(
     days: list[Day], options: Options, syllabus: dict[str, Any], every: dict[int, Day], only: list[str] | None = None
 ) -> list[Step]:
     """The steps of a build. The site counts every day that is built or being built."""
-    numbers = sorted(every)
+    chosen = {d.number for d in days}
+    there = {n: d for n, d in every.items() if n in chosen or (options.out / f"day{n:02d}" / "index.html").exists()}
+    numbers = sorted(there)
     steps: list[Step] = []
     for day in days:
-        at = numbers.index(day.number)
-        before, after = numbers[at - 1] if at else None, numbers[at + 1] if at + 1 < len(numbers) else None
-        near = {"previous": every.get(before), "next": every.get(after)}
+        before = max((n for n in numbers if n < day.number), default=None)
+        after = min((n for n in numbers if n > day.number), default=None)
+        near = {"previous": there.get(before), "next": there.get(after)}
         steps += plan_day(day, options, syllabus, near)
-    chosen = {d.number for d in days}
-    shown = [d for n, d in every.items() if n in chosen or (options.out / f"day{n:02d}" / "index.html").exists()]
+    shown = list(there.values())
     steps.append(plan_site(shown, options, syllabus))
     return needed(steps, only) if only else steps
 

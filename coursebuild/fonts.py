@@ -20,7 +20,7 @@ from fontTools.ttLib import TTFont
 
 from coursebuild.assets import ASSETS, asset_file, asset_folder
 from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.files import key_of, scratch
+from coursebuild.files import key_of
 
 if TYPE_CHECKING:
     import typst
@@ -38,6 +38,7 @@ STATIC_RANGES = (
     (0x2700, 0x27BF),  # ticks and crosses
 )
 FEATURES = ("kern", "mark", "mkmk", "ccmp", "calt", "case", "ss03", "tnum", "zero")
+CODE_FEATURES = ("mark", "mkmk", "ccmp", "zero")  # without calt: it draws -> as an arrow
 MATH_FEATURES = ("ssty", "ccmp", "dtls", "flac", "kern", "mark", "mkmk")
 
 
@@ -60,14 +61,14 @@ STATIC = (  # family, italic, weights
     ("Inter", True, (400, 700)),
     ("JetBrains Mono", False, (400, 700)),
 )
-FAMILIES = ("Inter", "JetBrains Mono", "STIX Two Math")
+FEATURES_OF = {"Inter": FEATURES, "JetBrains Mono": CODE_FEATURES, "STIX Two Math": MATH_FEATURES}
 
 
 def source(family: str, italic: bool = False) -> Path:
     """The font file of a family as its designers made it (variable, but for STIX Two Math)."""
     face = VARIABLE.get((family, italic)) or VARIABLE.get((family, False))
     if face is None:
-        raise CourseError(f"there is no font `{family}`", hint=did_you_mean(family, set(FAMILIES)))
+        raise CourseError(f"there is no font `{family}`", hint=did_you_mean(family, FEATURES_OF))
     return asset_file(face.asset, face.member)
 
 
@@ -77,9 +78,7 @@ def typst_fonts() -> typst.Fonts:
     import typst
 
     folders = [asset_folder(name) for name in ("inter", "jetbrains-mono", "stix")]
-    return typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(f) for f in folders]
-    )
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(f) for f in folders])
 
 
 def fonts_key() -> str:
@@ -96,7 +95,7 @@ def font_dir(cache: Path) -> Path:
     Inter and JetBrains Mono in regular and bold (Inter also italic), named Inter-Regular.ttf and so on, and
     STIXTwoMath-Regular.ttf.
     """
-    key = key_of(fonts_key(), fonttools_version, OPTICAL_SIZE, STATIC_RANGES, FEATURES, STATIC, "v1")
+    key = key_of(fonts_key(), fonttools_version, OPTICAL_SIZE, STATIC_RANGES, FEATURES_OF, STATIC, "v2")
     folder = cache / "fonts" / key[:16]
     if folder.is_dir():
         return folder
@@ -125,7 +124,7 @@ def _write_static(family: str, italic: bool, weights: tuple[int, ...], folder: P
     from fontTools.varLib import instancer
 
     codes = [code for first, last in STATIC_RANGES for code in range(first, last + 1)]
-    small = io.BytesIO(_subset(source(family, italic), codes, FEATURES, drop=("STAT",)))
+    small = io.BytesIO(_subset(source(family, italic), codes, FEATURES_OF[family], drop=("STAT",)))
     for weight in weights:
         small.seek(0)
         font = TTFont(small, recalcTimestamp=False)
@@ -182,9 +181,8 @@ def woff2(family: str, text: str, italic: bool = False) -> bytes:
 
     Inter's width follows `opsz`: set `font-variation-settings: "opsz" 18` (OPTICAL_SIZE) to match the frames.
     """
-    features = MATH_FEATURES if family == "STIX Two Math" else FEATURES
     codes = sorted({ord(c) for c in text} | {0x20})
-    return _subset(source(family, italic), codes, features, flavor="woff2")
+    return _subset(source(family, italic), codes, FEATURES_OF[family], flavor="woff2")
 
 
 @memo
@@ -198,10 +196,3 @@ def characters(family: str) -> frozenset[int]:
 def missing_glyphs(text: str, family: str) -> set[str]:
     """The characters of `text` that the family cannot draw (line breaks and tabs apart)."""
     return {c for c in set(text) - set("\n\t") if ord(c) not in characters(family)}
-
-
-def write_static_fonts(target: Path, cache: Path) -> Path:
-    """Copy the static fonts into `target`, for programs that want a folder of their own."""
-    with scratch("fonts"):
-        shutil.copytree(font_dir(cache), target, dirs_exist_ok=True)
-    return target

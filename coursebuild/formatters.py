@@ -56,6 +56,12 @@ def count(value: float) -> Shown:
     return num(value, 0)
 
 
+def rough(value: float, digits: int = 2) -> Shown:
+    """A number of which only the size matters, to two significant digits: 215651 -> 220,000"""
+    number = _number(value)
+    return count(round(number, digits - 1 - math.floor(math.log10(abs(number)))) if number else 0)
+
+
 def percent(value: float, digits: int = 1) -> Shown:
     """0.9826 -> 98.3 %"""
     return Shown(f"{num(100 * _number(value), digits)}{NBSP}%")
@@ -125,5 +131,5 @@ def words(value: float) -> Shown:
 
 
 FORMATTERS: dict[str, Callable[..., Shown]] = {
-    f.__name__: f for f in (num, count, percent, points, pm, sci, tex, times, si, seconds, words)
+    f.__name__: f for f in (num, count, rough, percent, points, pm, sci, tex, times, si, seconds, words)
 }

@@ -48,7 +48,7 @@ class ContentNode:
 
 @dataclass(kw_only=True)
 class ValueNode:
-    """A parameter for pytask. (PythonNodes of tasks without a path share one signature: a changed voice goes unseen.)"""
+    """A parameter for pytask. (PythonNodes of tasks without a path share a signature: changes go unseen.)"""
 
     name: str
     value: str
@@ -93,6 +93,7 @@ class Pool:
         self.cancelled = False
 
     def start(self) -> None:
+        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # inherited by the workers
         from distributed import Client, Nanny, Scheduler, SpecCluster
 
         if self.address:
@@ -183,6 +184,7 @@ def build(steps: list[Step], pool: Pool, root: Path, out: Path, listen: Listener
     config = home / "pyproject.toml"
     config.write_text("[tool.pytask.ini_options]\n")
     before = signal.signal(signal.SIGINT, stop) if threading.current_thread() is threading.main_thread() else None
+    pytask.console.quiet = True  # the listener tells what happens
     try:
         session = pytask.build(
             tasks=[to_pytask(s, makers, act) for s in steps],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from coursebuild.markup import plain, walk
+from coursebuild.blocks import plain, walk
 from coursebuild.model import Deck, JsonDict, Record, Script
 from coursebuild.template import JINJA_TAG
 
@@ -83,10 +83,10 @@ def typed_numbers(source: str, record: Record) -> Iterator[tuple]:
 def wordy(deck: Deck, spoken: Script) -> Iterator[tuple]:
     """Slides that are too full, beats that are too long, sentences that are hard to hear."""
     for slide in deck.slides:
-        texts = [plain(i["spans"]) for b in walk(slide.blocks) for i in b.get("items", [])]
+        texts = [plain(i["spans"]) for b in walk(slide.blocks) if not b.get("cited") for i in b.get("items", [])]
         texts += [plain(b["spans"]) for b in walk(slide.blocks) if "spans" in b]
         words = sum(len(t.split()) for t in texts)
-        if words > MAX_SLIDE_WORDS and not any(b["type"] == "references" for b in slide.blocks):
+        if words > MAX_SLIDE_WORDS:
             yield (
                 "warning",
                 slide.line,

@@ -15,26 +15,14 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
-from pygments.lexers import get_lexer_by_name
-from pygments.token import Token
 from pygments.util import ClassNotFound
 
+from coursebuild.blocks import last_step, plain, token_rows, walk
 from coursebuild.errors import CourseError
 from coursebuild.model import Beat, JsonDict, Slide, SpokenSlide
 from coursebuild.template import BLOCK_MARK, Rendered
 
 TONES = {"key": "accent", "note": "accent2", "good": "good", "warn": "bad"}
-CODE_ROLES = [
-    (Token.Comment, "com"),
-    (Token.Literal.String, "str"),
-    (Token.Literal.Number, "num"),
-    (Token.Keyword, "kw"),
-    (Token.Operator.Word, "kw"),
-    (Token.Name.Builtin, "fn"),
-    (Token.Name.Function, "fn"),
-    (Token.Name.Class, "fn"),
-    (Token.Name.Decorator, "fn"),
-]
 TASK = re.compile(r"\[([ xX])\]\s+")
 COVERS = re.compile(r"<!--\s*covers:\s*([OCK]\d+(?:[\s,]+[OCK]\d+)*)\s*-->")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -270,7 +258,7 @@ class Reader:
                 link = {"href": url} if url else {}
                 spans = [{"k": "text", "t": f"{kind}  ", "b": True}, {"k": "text", "t": rest, **link}]
                 items.append({"level": 0, "spans": spans, "step": base["step"]})
-            return {"type": "bullets", **base, "ordered": False, "items": items}
+            return {"type": "bullets", **base, "ordered": False, "items": items, "cited": True}
         if "caption" in block:
             caption = SyntaxTreeNode(_parser().parse(block["caption"])).children
             block["caption"] = self.inline(caption[0].children[0], node) if caption else []
@@ -399,42 +387,3 @@ class Reader:
             return self.inline(node, at, **style, href=href)
         hint = "figures come from the run: {{ figure(...) }}" if kind == "image" else ""
         raise self.error(at, f"{kind.replace('_', ' ')} is not supported", hint)
-
-
-def token_rows(source: str, language: str) -> list[list[list[str]]]:
-    """Lines of [text, role] pairs for a source text; raises ClassNotFound for an unknown language."""
-    rows: list[list[list[str]]] = [[]]
-    for token, value in get_lexer_by_name(language, stripnl=False).get_tokens(source):
-        role = next((r for t, r in CODE_ROLES if token in t), "txt")
-        for i, part in enumerate(value.split("\n")):
-            if i:
-                rows.append([])
-            if not part:
-                continue
-            if rows[-1] and rows[-1][-1][1] == role:
-                rows[-1][-1][0] += part
-            else:
-                rows[-1].append([part, role])
-    while len(rows) > 1 and not rows[-1]:
-        rows.pop()
-    return rows
-
-
-def plain(spans: list[JsonDict]) -> str:
-    """The text of spans, formulas as LaTeX."""
-    return "".join(s.get("t", s.get("tex", "")) for s in spans).strip()
-
-
-def walk(blocks: list[JsonDict]) -> list[JsonDict]:
-    """All blocks, those inside columns too."""
-    return [x for b in blocks for x in (walk([y for c in b["cols"] for y in c]) if b["type"] == "columns" else [b])]
-
-
-def last_step(block: JsonDict) -> int:
-    """The state in which a block is complete."""
-    steps = [
-        block["step"],
-        block.get("answer_step", 0),
-        *(i["step"] for i in block.get("items", []) if "step" in i),
-    ]
-    return max(steps)

@@ -66,8 +66,14 @@ def mathml(tex: str, display: bool = False) -> str:
     except math_core.LatexError as error:
         at, _, why = str(error).strip().partition(": ")
         place = f" (character {int(at) + 1})" if at.isdigit() else ""
-        raise MathError(tex, (why or at).rstrip(".") + place) from None
+        raise MathError(tex, (why or at).rstrip(".") + place, _advice(why)) from None
     return _ENTITY.sub(lambda m: html.unescape(m[0]), found)
+
+
+def _advice(why: str) -> str:
+    if "nknown command" in why or "nknown environment" in why:
+        return r"check the spelling; words stand in \text{...} or \operatorname{...}, sets of lines in aligned or cases"
+    return r"check braces, and that each \left has its \right and each \begin its \end"
 
 
 def _tree(tex: str, display: bool) -> etree._Element:
@@ -98,6 +104,12 @@ def typst(tex: str, display: bool = False) -> str:
         return mathtex_typst.convert(_tree(tex, display))
     except mathtex_typst.UnsupportedError as error:
         raise MathError(tex, str(error), error.hint) from None
+
+
+@lru_cache(maxsize=4096)
+def characters(tex: str) -> frozenset[str]:
+    """The characters that the formula draws, so that a font can be asked for them."""
+    return frozenset("".join(_tree(tex, False).itertext())) - mathtex_typst.INVISIBLE - {" ", "\u00a0"}
 
 
 @lru_cache(maxsize=4096)

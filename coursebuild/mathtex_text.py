@@ -69,7 +69,7 @@ def _merged(found: list[RawRun]) -> list[RawRun]:
             out[-1] = (out[-1][0] + run[0], *run[1:])
         elif run[0]:
             out.append(run)
-    return out
+    return [(unicodedata.normalize("NFC", text), *style) for text, *style in out]
 
 
 def _run(element: Element, level: int, out: list[RawRun]) -> None:
@@ -177,7 +177,8 @@ def _bracketed(parts: Iterable[Element], level: int, out: list[RawRun], *, alway
 
 def unicode(root: Element) -> str:
     """Best effort: scripts as raised and lowered letters where Unicode has them, else with ^ and _."""
-    return " ".join(_line(root).replace("\u2009", " ").replace("( ", "(").split())
+    line = " ".join(_line(root).replace("\u2009", " ").replace("( ", "(").split())
+    return unicodedata.normalize("NFC", line)
 
 
 def _line(element: Element) -> str:

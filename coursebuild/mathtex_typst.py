@@ -245,7 +245,7 @@ def _decorated(kind: str, element: Element, base: Element, scripts: list[Element
         return None
     mark = text_of(scripts[0])
     if kind == "mover" and element.get("accent") == "true" and mark in ACCENTS:
-        wide = scripts[0].get("stretchy") != "false" and mark not in "˙¨˘´`˚"
+        wide = (scripts[0].get("stretchy") != "false" and mark not in "˙¨˘´`˚") or len(base) > 1
         return f"accent({_group(base)}, {ACCENTS[mark]}{'' if wide else ', size: #0%'})"
     return f"{names[mark]}({_group(base)})" if mark in names else None
 
@@ -326,5 +326,5 @@ HANDLERS: dict[str, Callable[[Element], str]] = {
     "munderover": _limits,
     "mtable": _table,
     "menclose": _enclosed,
-    "mphantom": lambda e: f"hide({_all(e) or EMPTY})",
+    "mphantom": lambda e: f"#hide(${_all(e) or EMPTY}$)",
 }

@@ -73,7 +73,7 @@ def table(steps: list[Step], outcome: Outcome, out: Path) -> Table:
     for step in steps:
         state = outcome.states[step.name]
         seconds = outcome.seconds.get(step.name)
-        product = next(reversed(step.products.values()))
+        product = next(iter(step.products.values()))
         where = Path(os.path.relpath(product)) if product.is_relative_to(out) else product
         shown.add_row(
             str(step.day or ""),

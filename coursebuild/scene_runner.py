@@ -17,7 +17,7 @@ from typing import Any
 
 from coursebuild.errors import CourseError
 from coursebuild.files import read_json, write_json
-from coursebuild.model import FPS, QUALITY
+from coursebuild.model import QUALITY
 
 
 def main(job_file: Path) -> int:
@@ -37,6 +37,7 @@ def draw(job: dict[str, Any], out: Path) -> dict[str, Any]:
     os.environ |= {
         "DL50_RECORD": job["record"],
         "DL50_THEME": job["theme"],
+        "DL50_THEME_FILE": job["theme_file"],
         "DL50_TITLE": job["title"],
         "DL50_KICKER": job["kicker"],
         "DL50_FONTS": os.pathsep.join(job["fonts"]),
@@ -96,7 +97,6 @@ def summary(scene: Any) -> dict[str, Any]:
     ends = [cut.start for cut in writer.cuts[1:]] + [writer.ticks]
     reads = scene.record.reads if hasattr(scene, "record") else {"metrics": set(), "arrays": set()}
     return {
-        "fps": FPS,
         "sections": [
             {"name": cut.name, "start": cut.start, "frames": end - cut.start}
             for cut, end in zip(writer.cuts, ends, strict=True)
@@ -117,7 +117,6 @@ def explain(error: Exception, source: Path) -> CourseError:
     last = traceback.extract_tb(error.__traceback__)[-1]
     hint = f"raised in {Path(last.filename).name}:{last.lineno}, {last.name}"
     return CourseError(f"{type(error).__name__}: {error}", file=source, line=line, hint=hint)
-
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from coursebuild.files import ROOT
 
 HOST = "127.0.0.1"
 WATCHED = ("lectures", "scripts", "animations", "templates")
-EVENTS = "/__events"
+EVENTS = "/__events"  # as in reload.js
 HEARTBEAT = 15.0  # seconds between signs of life; a page that has gone is noticed at the next one
 MIME = {  # what the standard library does not know everywhere, or asks the system about
     ".css": "text/css",
@@ -46,39 +46,7 @@ MIME = {  # what the standard library does not know everywhere, or asks the syst
     ".vtt": "text/vtt",
     ".webp": "image/webp",
 }
-# Sent with every page, never written into a file. It keeps the place in the page and in the film.
-RELOADER = (
-    """<script>(() => {
-  const film = document.querySelector("video"), key = "preview:" + location.pathname;
-  try {
-    const was = JSON.parse(sessionStorage.getItem(key) || "null");
-    sessionStorage.removeItem(key);
-    if (was) addEventListener("load", () => {
-      scrollTo(0, was.y);
-      if (film && was.t) { film.preload = "auto"; film.currentTime = was.t; }
-    });
-  } catch (e) { /* no storage: start at the top */ }
-  const events = new EventSource("%s");
-  events.addEventListener("reload", () => {
-    try { sessionStorage.setItem(key, JSON.stringify({ y: scrollY, t: film ? film.currentTime : 0 })); } catch (e) {}
-    location.reload();
-  });
-  events.addEventListener("failed", (event) => {
-    let note = document.getElementById("build-error");
-    if (!note) {
-      note = document.createElement("pre");
-      note.id = "build-error";
-      note.setAttribute("role", "alert");
-      note.style.cssText = "position:fixed;inset:auto 0 0 0;margin:0;padding:1rem;max-height:40vh;overflow:auto;" +
-        "background:#7A1026;color:#fff;font:14px/1.5 monospace;white-space:pre-wrap;z-index:99";
-      document.body.append(note);
-    }
-    note.textContent = JSON.parse(event.data);
-  });
-  addEventListener("pagehide", () => events.close());
-})();</script>"""
-    % EVENTS
-)
+RELOADER = ROOT / "templates" / "site" / "reload.js"  # sent with every page, never written into a file
 
 
 class Preview(ThreadingHTTPServer):
@@ -262,7 +230,7 @@ def add_reloader(page: bytes) -> bytes:
     """The page with the script that listens for a rebuild, at the end of its body."""
     at = page.rfind(b"</body>")
     at = len(page) if at < 0 else at
-    return page[:at] + RELOADER.encode() + page[at:]
+    return page[:at] + b"<script>\n" + RELOADER.read_bytes() + b"</script>" + page[at:]
 
 
 # ------------------------------------------------------------------ watching

@@ -16,6 +16,12 @@ from coursebuild.files import read_json
 from coursebuild.model import Beat, Clip, Clips, Deck, JsonDict, Record, Script, Slide, SpokenSlide
 
 BODY = 23.0  # points, the text of a slide that did not have to shrink
+CAPITALS, LEADING = 0.727, 0.62  # height of capitals and space between lines / size, as deck.typ has them
+FOOTER = (11.0, 370.0)  # size, and width of the line at the foot of a slide that names the day
+ORIGIN = (10.0, 372.0)  # of the one that says where the numbers come from
+CODE_SCALE = 0.84  # inline code / the text around it: JetBrains Mono looks larger than Inter
+PARA_SCALE = {"body": 1.0, "head": 1.04, "head2": 1.04, "small": 0.74}  # paragraphs / body text
+COVER_SIZES, COVER_LEADING = (58.0, 52.0, 46.0, 40.0, 34.0), 0.36  # of a lecture's title, as deck.typ has them
 CODE = 17.5  # points, a listing at most
 CODE_ASPECT = 0.6  # width of a JetBrains Mono glyph / its size
 LINK_SCHEMES = ("http", "https", "mailto")
@@ -64,12 +70,12 @@ class Sources:
         record = _json_of(inputs["record"], "record.json")
         clips = _json_of(inputs["clips"], "clips.json") if inputs.get("clips") else None
         return cls(
-            deck=Deck.load(inputs["shown"]),
-            script=Script.load(inputs["spoken"]),
+            deck=Deck.from_json(_clean_json(read_json(inputs["shown"]))),
+            script=Script.from_json(_clean_json(read_json(inputs["spoken"]))),
             geometry=read_json(inputs["geometry"])["blocks"],
-            record=Record.load(record),
+            record=Record.from_json(_clean_json(read_json(record))),
             record_folder=record.parent,
-            clips=Clips.load(clips) if clips else None,
+            clips=Clips.from_json(_clean_json(read_json(clips))) if clips else None,
             clips_folder=clips.parent if clips else record.parent,
         )
 
@@ -88,6 +94,18 @@ class Sources:
         """The place of a slide's title (prefix "t") or subtitle ("st"), if the layout engine recorded it."""
         place = self.geometry.get(prefix + slide.id)
         return Box(**{n: float(place[n]) for n in Box.__dataclass_fields__ if n in place}) if place else None
+
+    def cover_size(self, slide: Slide) -> float:
+        """Size in points in which the layout engine set a lecture's title: the one that gives its height."""
+        box = self.title_box(slide)
+        if box is None:
+            return COVER_SIZES[0]
+        heights = {
+            (size, n): size * (CAPITALS + (n - 1) * (CAPITALS + COVER_LEADING))
+            for size in COVER_SIZES
+            for n in range(1, 5)
+        }
+        return min(heights, key=lambda choice: abs(heights[choice] - box.h))[0]
 
     def figure(self, block: JsonDict, theme: str, suffix: str) -> Path:
         """The file of a figure of the record in this theme; CourseError where the script did not make it."""
@@ -133,9 +151,17 @@ def clean(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", text)
 
 
+def _clean_json(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {_clean_json(key): _clean_json(inner) for key, inner in value.items()}
+    return [_clean_json(inner) for inner in value] if isinstance(value, list) else value
+
+
 def safe_link(href: str) -> str:
     """A link as a valid URI; CourseError for schemes that run code or read files."""
-    href = clean(href).strip()
+    href = href.strip()
     scheme = urlsplit(href).scheme.lower()
     if scheme not in LINK_SCHEMES:
         raise CourseError(f"a link may not go to {href!r}", hint="use a full address that begins with https://")
@@ -154,7 +180,7 @@ def walk(blocks: list[JsonDict]) -> Iterator[JsonDict]:
 
 def plain(spans: list[JsonDict]) -> str:
     """Spans as plain text, formulas in Unicode."""
-    return clean("".join(mathtex.unicode(s["tex"]) if s["k"] == "math" else s["t"] for s in spans))
+    return "".join(mathtex.unicode(s["tex"]) if s["k"] == "math" else s["t"] for s in spans)
 
 
 def plain_markdown(text: str) -> str:
@@ -162,10 +188,13 @@ def plain_markdown(text: str) -> str:
 
     def inner(found: re.Match[str]) -> str:
         if found["math"]:
-            return mathtex.unicode(found["math"])
+            try:
+                return mathtex.unicode(found["math"])
+            except mathtex.MathError:  # two prices in a sentence are no formula
+                return found[0]
         return found["code"] or plain_markdown(found["bold"] or found["italic"] or found["link"])
 
-    return clean(_INLINE.sub(inner, text).replace(r"\$", "$"))
+    return _INLINE.sub(inner, text).replace(r"\$", "$")
 
 
 def reveals(slide: Slide) -> list[int]:
@@ -200,12 +229,17 @@ def provenance(record: Record) -> str:
         f"data: {data}" if data else "",
         f"run on {str(p.get('date', ''))[:10]}",
     ]
-    return clean("Where the numbers come from: " + "; ".join(part for part in parts if part) + ".")
+    return "Where the numbers come from: " + "; ".join(part for part in parts if part) + "."
 
 
 def footer(deck: Deck) -> str:
     """The line at the bottom of every slide."""
-    return f"{deck.course}  ·  Day {deck.day}: {deck.title}"
+    return f"{deck.course} · Day {deck.day}: {deck.title}"
+
+
+def over_title(deck: Deck, slide: Slide) -> str:
+    """The small line above the title of a title slide."""
+    return slide.kicker or f"Day {deck.day}"
 
 
 def letters(n: int) -> list[str]:

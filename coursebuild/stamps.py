@@ -1,4 +1,4 @@
-"""What each step was built from, kept beside its products: `explain` reads it, and a build with nothing to do ends here.
+"""What each step was built from, kept beside its products: `explain` reads it, a build with nothing to do ends here.
 
 A stamp is written after a step's products are in place. It never makes a step count as done on its own: the products'
 contents must still be what the stamp says.

@@ -89,7 +89,6 @@ class Elements:
             raise CourseError(f"figure `{name}` has no alt text worth the name", hint="say in a sentence what it shows")
         found = self.record.figures[name]
         scale = min(width / found.width, height / found.height)
-        source = f"{self.script.parent.name}/{self.script.name}, line {found.line}"
         return self._mark(
             type="figure",
             name=name,
@@ -97,7 +96,7 @@ class Elements:
             caption=caption,
             w=round(found.width * scale, 2),
             h=round(found.height * scale, 2),
-            source=f"{source} · {run_line(self.record)}",
+            source=f"{self.script.name}, line {found.line}",  # the footer says which run
         )
 
     def animation(self, scene: str, *, alt: str, caption: str = "") -> Shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -14,14 +15,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
 
-from coursebuild import mathtex, theme
+from coursebuild import fonts, mathtex, theme
 from coursebuild.files import ROOT, cached, key_of, sha256
 from coursebuild.model import FPS
 
 TEMPLATES = ROOT / "templates" / "site"
 SITE_TOKENS = ("bg", "surface", "line", "text", "muted", "accent", "accent2", "good", "bad", "violet", "fn", "hl")
+FONTS_GO_HERE = "/* fonts */\n"
+ASCII = "".join(map(chr, range(0x20, 0x7F)))
+# A browser draws <mi>x</mi> as the italic letter of the mathematical alphabets, so the font must have these.
+MATH_ITALIC = "".join(map(chr, (0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C))))
 WEBP = {"quality": 82, "method": 6}
 
+_MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
+_CODE = re.compile(r"<code>(.*?)</code>", re.DOTALL)
 _INLINE = re.compile(
     r"\\(?P<escaped>[$`*\\])"
     r"|`(?P<code>[^`]+)`"
@@ -41,8 +48,39 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     env.filters |= {"rich": rich, "safe_url": safe_url, "urlpath": urlpath}
-    env.globals |= {"css": site_css(), "script": lambda name: Markup((TEMPLATES / name).read_text("utf-8"))}
+    env.globals |= {
+        "css": Markup(FONTS_GO_HERE) + site_css(),
+        "script": lambda name: Markup((TEMPLATES / name).read_text("utf-8")),
+    }
     return env
+
+
+def render(template: str, cache: Path, **context: Any) -> str:
+    """A page of the site, with the fonts for the characters that it has."""
+    html = environment().get_template(template).render(**context)
+    return html.replace(FONTS_GO_HERE, font_faces(html, cache), 1)
+
+
+def font_faces(html: str, cache: Path) -> str:
+    """The course's fonts inside the page, cut to its characters: as on the slides, and nothing is fetched."""
+    text, used = unescape(html), "".join(set(unescape(" ".join(_MATH.findall(html)))))
+    family = theme.fonts()
+    wanted = [
+        (family["text"], ASCII + text, "100 900"),
+        (family["mono"], ASCII + "…−×" + "".join(_CODE.findall(text)), "100 800"),
+    ]
+    if used:
+        wanted.append((family["math"], ASCII + MATH_ITALIC + used, "400"))
+    return "".join(_font_face(name, "".join(sorted(set(chars))), weight, cache) for name, chars, weight in wanted)
+
+
+def _font_face(family: str, chars: str, weight: str, cache: Path) -> str:
+    def make(target: Path) -> None:
+        target.write_bytes(fonts.woff2(family, chars))
+
+    key = key_of("woff2", family, chars, fonts.fonts_key())
+    uri = data_uri(cached(cache, "woff2", key, ".woff2", make).read_bytes(), "font/woff2")
+    return f'@font-face{{font-family:"{family}";font-weight:{weight};src:url({uri}) format("woff2")}}\n'
 
 
 def site_css() -> Markup:
@@ -50,9 +88,9 @@ def site_css() -> Markup:
     dark, light = (
         ";".join(f"--{name}:{theme.tokens(which)[name]}" for name in SITE_TOKENS) for which in ("dark", "light")
     )
-    fonts = theme.fonts()
+    family = theme.fonts()
     rules = [
-        f':root{{--text-font:"{fonts["text"]}";--mono-font:"{fonts["mono"]}";--math-font:"{fonts["math"]}"}}',
+        f':root{{--text-font:"{family["text"]}";--mono-font:"{family["mono"]}";--math-font:"{family["math"]}"}}',
         f":root{{color-scheme:dark;{dark}}}",
         f"@media(prefers-color-scheme:light){{:root:not([data-theme=dark]){{color-scheme:light;{light}}}}}",
         f":root[data-theme=light]{{color-scheme:light;{light}}}",

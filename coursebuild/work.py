@@ -56,7 +56,7 @@ def put(source: Path, target: Path) -> None:
 
 
 def execute(step: Step, cache: Path, threads: int, verbose: bool = False) -> float:
-    """Run one step here; returns its wall-clock seconds. Raises what the step raises, and leaves nothing half-written."""
+    """Run one step here; returns its wall-clock seconds. Raises what the step raises, leaves nothing half-written."""
     for name in THREAD_CAPS:
         os.environ[name] = str(threads)
     os.environ.pop("DL50_VERBOSE", None)

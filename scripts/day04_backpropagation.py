@@ -21,6 +21,8 @@
 # Everything is measured here, on real handwritten digits. Change a setting and run it again.
 
 # %%
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -33,7 +35,7 @@ P = settings.choose(  # a tuple is (smoke, quick, full): seconds, under a minute
     epochs=(1, 6, 30),  # passes over the training images
     train_images=(2_000, 50_000, 50_000),
     check_weights=(20, 200, 500),  # weights nudged in the gradient check
-    repeats=(5, 25, 100),  # of every timing
+    repeats=(9, 75, 200),  # of every timing
     depth_seeds=(3, 10, 30),  # random starts of the deep networks
     flow_epochs=(1, 3, 10),  # training of the small network in the animation
 )
@@ -59,7 +61,7 @@ plots.style()
 
 # %%
 def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
+    return 0.5 + 0.5 * np.tanh(0.5 * z)  # is 1 / (1 + exp(-z)), without its overflow
 
 
 x, w, b, y = 2.0, 0.5, -0.5, 1.0
@@ -103,11 +105,26 @@ w_new, b_new = w - graph_rate * dL_dw, b - graph_rate * dL_db
 loss_after = 0.5 * (sigmoid(w_new * x + b_new) - y) ** 2
 print(f"loss {loss:.4f} -> {loss_after:.4f}")
 
-metrics |= {"graph_x": x, "graph_w": w, "graph_b": b, "graph_y": y}
-metrics |= {"graph_z": z, "graph_a": a, "graph_loss": loss, "graph_slope": a * (1 - a)}
-metrics |= {"graph_da": dL_da, "graph_dz": dL_dz, "graph_dw": dL_dw, "graph_db": dL_db, "graph_dx": dL_dx}
-metrics |= {"graph_autograd_difference": graph_error, "graph_learning_rate": graph_rate}
-metrics |= {"graph_w_after": w_new, "graph_b_after": b_new, "graph_loss_after": loss_after}
+metrics.update(
+    graph_x=x,
+    graph_w=w,
+    graph_b=b,
+    graph_y=y,
+    graph_z=z,
+    graph_a=a,
+    graph_loss=loss,
+    graph_slope=a * (1 - a),
+    graph_da=dL_da,
+    graph_dz=dL_dz,
+    graph_dw=dL_dw,
+    graph_db=dL_db,
+    graph_dx=dL_dx,
+    graph_autograd_difference=graph_error,
+    graph_learning_rate=graph_rate,
+    graph_w_after=w_new,
+    graph_b_after=b_new,
+    graph_loss_after=loss_after,
+)
 
 # %% [markdown]
 # ## 2. A network and real digits
@@ -127,7 +144,7 @@ def pixels(images):
 X_train = pixels(train_set.data[: P.train_images])  # (50000, 784)
 Y_train = np.eye(10, dtype=np.float32)[train_set.targets[: P.train_images]]  # (50000, 10), one-hot
 X_test, y_test = pixels(test_set.data), test_set.targets.numpy()  # (10000, 784), (10000,)
-metrics |= {"train_images": len(X_train), "test_images": len(X_test)}
+metrics.update(train_images=len(X_train), test_images=len(X_test))
 print(f"{len(X_train):,} training images, {len(X_test):,} test images; {data.USED[0]['source']}")
 
 # %% [markdown]
@@ -136,11 +153,13 @@ print(f"{len(X_train):,} training images, {len(X_test):,} test images; {data.USE
 
 
 # %%
-def initial_layers(sizes, rng, scale=1.0):
+def initial_layers(sizes, rng, scaled=True):
     """Random weights and biases, one pair (W, b) for every layer."""
     layers = []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
-        W = scale * rng.standard_normal((n_out, n_in))
+    for n_in, n_out in pairwise(sizes):
+        W = rng.standard_normal((n_out, n_in))
+        if scaled:
+            W = W / np.sqrt(n_in)  # keeps the sigmoids off their flat ends
         b = rng.standard_normal(n_out)
         layers.append((W.astype(np.float32), b.astype(np.float32)))
     return layers
@@ -164,7 +183,7 @@ SIZES = (784, 30, 10)
 layers = initial_layers(SIZES, np.random.default_rng(P.seed))
 n_parameters = sum(W.size + b.size for W, b in layers)
 n_weights = sum(W.size for W, b in layers)
-metrics |= {"parameters": n_parameters, "weights": n_weights, "hidden": SIZES[1]}
+metrics.update(parameters=n_parameters, weights=n_weights, hidden=SIZES[1])
 print(f"{'-'.join(map(str, SIZES))}: {n_parameters:,} parameters, {n_weights:,} of them weights")
 
 # %% [markdown]
@@ -248,7 +267,7 @@ def as_type(layers, dtype):
 
 
 rng = np.random.default_rng(P.seed)
-check_layers = initial_layers(SIZES, rng, scale=1 / 28)  # 28 = sqrt(784): no sigmoid starts saturated
+check_layers = initial_layers(SIZES, rng)
 seen = np.flatnonzero(X.any(axis=0))  # pixels that are not black in all ten images
 places = [(0, rng.integers(30), rng.choice(seen)) for _ in range(P.check_weights // 2)]
 places += [(1, rng.integers(10), rng.integers(30)) for _ in range(P.check_weights // 2)]
@@ -274,21 +293,32 @@ for name, colour in (("float64", "accent"), ("float32", "accent2")):
     ax.loglog(nudges, errors, "o-", color=plots.colour(colour), markersize=5)
     best = np.argmin(errors)
     ax.plot(nudges[best], errors[best], "o", color=plots.colour(colour), markersize=11)
-    plots.label(ax, nudges[best], errors[best], f"{errors[best]:.1e}", colour, dx=0, dy=-16, ha="center")
-plots.label(ax, 10**-8.9, check_error["float64"][16], "float64", "accent", dx=-2, dy=-24, ha="right")
-plots.label(ax, 10**-4.4, check_error["float32"][7], "float32", "accent2", dx=-2, dy=22, ha="center")
-plots.label(ax, 1e-10, 20, "rounding", "muted", dx=0, ha="center")
-plots.label(ax, 10**-1.6, 2e-6, "curvature", "muted", dx=0, ha="center")
-ax.set(xlabel="nudge of the weight", ylabel="relative error", ylim=(1e-12, 1e3))
+    plots.label(ax, nudges[best], errors[best], plots.power(errors[best]), colour, dx=8, dy=-14)
+plots.label(ax, 1e-9, 2e-7, "double precision", "accent", dx=-8, dy=-14, ha="right")
+plots.label(ax, 1e-5, 0.1, "single precision", "accent2", dx=8, dy=8)
+plots.label(ax, 1e-12, 40, "nudge too small: rounding", "muted", dx=0)
+plots.label(ax, 0.01, 1e-7, "too large:\ncurvature", "muted", dx=8, dy=-6)
+ax.set(xlabel="nudge of the weight", ylabel="relative error of the difference", xlim=(4e-13, 20), ylim=(1e-12, 1e3))
+ax.set_xticks([1e-12, 1e-9, 1e-6, 1e-3, 1])
+ax.set_yticks([1e-12, 1e-8, 1e-4, 1])
 
 best64, best32 = (int(np.argmin(check_error[name])) for name in ("float64", "float32"))
-metrics |= {"check_weights": len(places), "check_batch": len(X)}
-metrics |= {"check_best_error_float64": check_error["float64"][best64], "check_best_eps_float64": nudges[best64]}
-metrics |= {"check_best_error_float32": check_error["float32"][best32], "check_best_eps_float32": nudges[best32]}
-metrics |= {"check_error_tiny_eps_float64": check_error["float64"][-1], "check_tiny_eps": nudges[-1]}
-metrics |= {"check_error_float32_eps_1e_7": check_error["float32"][12]}
+metrics.update(
+    check_weights=len(places),
+    check_batch=len(X),
+    check_best_error_float64=check_error["float64"][best64],
+    check_best_eps_float64=nudges[best64],
+    check_best_error_float32=check_error["float32"][best32],
+    check_best_eps_float32=nudges[best32],
+    check_error_tiny_eps_float64=check_error["float64"][-1],
+    check_tiny_eps=nudges[-1],
+    check_error_float32_eps_1e_7=check_error["float32"][12],
+)
 claims["in float64 the gradient check comes below a relative error of 1e-8"] = check_error["float64"].min() < 1e-8
 claims["in float32 the gradient check never reaches a relative error of 1e-4"] = check_error["float32"].min() > 1e-4
+claims["single precision's best check is more than 10,000 times worse than double precision's"] = (
+    check_error["float32"].min() > 1e4 * check_error["float64"].min()
+)
 
 # %% [markdown]
 # The second witness is PyTorch: the same network, the same batch, `loss.backward()`, and every single gradient.
@@ -331,64 +361,71 @@ def torch_gradients(X, Y, tensors):
 COST_BATCH, COST_SAMPLE = 100, 10
 X, Y = X_train[:COST_BATCH], Y_train[:COST_BATCH]
 hidden_sizes = (10, 30, 100, 300)
-cost = {name: [] for name in ("parameters", "forward", "backward", "autograd", "differences")}
+counts, cost = [], []
 for hidden in hidden_sizes:
-    net = initial_layers((784, hidden, 10), rng, scale=1 / 28)
+    net = initial_layers((784, hidden, 10), rng)
     tensors = [[torch.tensor(array, requires_grad=True) for array in layer] for layer in net]
     X_torch, Y_torch = torch.tensor(X), torch.tensor(Y)
     activations = forward(X, net)
-    count = sum(W.size + b.size for W, b in net)
 
     def nudge_some(net=net):
         for column in range(COST_SAMPLE):
             finite_difference(X, Y, net, 0, 0, column, 1e-3)
 
-    cost["parameters"].append(count)
-    cost["forward"].append(timing.measure(lambda net=net: forward(X, net), P.repeats))
-    cost["backward"].append(timing.measure(lambda a=activations, net=net: backward(a, Y, net), P.repeats))
-    cost["autograd"].append(
-        timing.measure(lambda t=tensors, x=X_torch, y=Y_torch: torch_gradients(x, y, t), P.repeats)
-    )
-    sample = timing.measure(nudge_some, max(3, P.repeats // 5))
-    cost["differences"].append(sample.scaled(count / COST_SAMPLE))
-    print(f"{count:>8,} parameters: " + ", ".join(f"{k} {cost[k][-1].median:.2g} s" for k in list(cost)[1:]))
+    calls = {  # timed in turns, so that whatever else the computer does slows all of them alike
+        "forward": lambda net=net: forward(X, net),
+        "backward": lambda net=net, a=activations: backward(a, Y, net),
+        "autograd": lambda x=X_torch, y=Y_torch, t=tensors: torch_gradients(x, y, t),
+        "differences": nudge_some,
+    }
+    times = timing.measure(calls, P.repeats)
+    counts.append(sum(W.size + b.size for W, b in net))
+    times["differences"] = times["differences"].scaled(counts[-1] / COST_SAMPLE)
+    cost.append(times)
+    print(f"{counts[-1]:>8,} parameters: " + ", ".join(f"{k} {plots.duration(t.median)}" for k, t in times.items()))
 
 # %%
 fig, ax = plt.subplots(num="cost")
 lines = {
-    "differences": ("bad", "finite differences\n(extrapolated)", "--"),
+    "differences": ("bad", "finite differences (extrapolated)", "--"),
     "autograd": ("violet", "PyTorch, both passes", "-"),
     "forward": ("accent", "forward", "-"),
     "backward": ("accent2", "backward", "-"),
 }
+ends = []
 for name, (colour, text, style) in lines.items():
-    median, low, high = (
-        np.array([getattr(t, which) for t in cost[name]]) * 1e3 for which in ("median", "low", "high")
-    )
-    ax.errorbar(
-        cost["parameters"], median, yerr=[median - low, high - median], fmt="o" + style, color=plots.colour(colour)
-    )
-    cost[name + "_ms"] = median
-    plots.label(ax, cost["parameters"][-1], median[-1], text, colour, dx=10)
-ax.set(xscale="log", yscale="log", xlabel="parameters of the network", ylabel="milliseconds")
-ax.set_xlim(6e3, 3e6)
+    median, low, high = (np.array([getattr(t[name], part) for t in cost]) for part in ("median", "low", "high"))
+    bars = [median - low, high - median]
+    ax.errorbar(counts, median, yerr=bars, fmt="o" + style, color=plots.colour(colour))
+    ends.append((counts[-1], median[-1], f"{plots.duration(median[-1])}  {text}", colour))
+ax.set(xscale="log", yscale="log", xlabel="parameters of the network", ylabel="time", xlim=(6e3, 1.5e7))
+ax.set_xticks(counts, [f"{count:,}" for count in counts])
+ax.set_yticks([1e-4, 1e-2, 1, 100], ["0.1 ms", "10 ms", "1 s", "100 s"])
+ax.minorticks_off()
+plots.end_labels(ax, ends)
 
-main = hidden_sizes.index(SIZES[1])
-cost_ratio = cost["backward"][main].median / cost["forward"][main].median
-speed_up = cost["differences"][main].median / cost["backward"][main].median
-metrics |= {"cost_batch": COST_BATCH, "cost_repeats": P.repeats, "cost_sample": COST_SAMPLE}
-for name in lines:
-    metrics |= {f"cost_{name}_ms": cost[name][main].median * 1e3}
-    metrics |= {f"cost_{name}_ms_low": cost[name][main].low * 1e3}
-    metrics |= {f"cost_{name}_ms_high": cost[name][main].high * 1e3}
-metrics |= {"cost_backward_per_forward": cost_ratio, "cost_differences_per_backward": speed_up}
-metrics |= {"cost_differences_seconds": cost["differences"][main].median}
-metrics |= {"cost_largest_parameters": cost["parameters"][-1]}
-metrics |= {"cost_largest_differences_seconds": cost["differences"][-1].median}
-metrics |= {"cost_largest_backward_ms": cost["backward"][-1].median * 1e3}
-claims["one backward pass costs less than three forward passes"] = cost_ratio < 3
+ours, largest = cost[hidden_sizes.index(SIZES[1])], cost[-1]
+backward_ratio = ours["backward"].ratio(ours["forward"])
+speed_up = ours["differences"].ratio(ours["backward"]).median
+for name, time in ours.items():
+    metrics[f"cost_{name}_ms"] = 1e3 * time.median
+    metrics[f"cost_{name}_ms_low"], metrics[f"cost_{name}_ms_high"] = 1e3 * time.low, 1e3 * time.high
+metrics.update(
+    cost_batch=COST_BATCH,
+    cost_repeats=P.repeats,
+    cost_sample=COST_SAMPLE,
+    cost_backward_per_forward=backward_ratio.median,
+    cost_backward_per_forward_low=backward_ratio.low,
+    cost_backward_per_forward_high=backward_ratio.high,
+    cost_differences_per_backward=speed_up,
+    cost_differences_seconds=ours["differences"].median,
+    cost_largest_parameters=counts[-1],
+    cost_largest_differences_seconds=largest["differences"].median,
+    cost_largest_backward_ms=1e3 * largest["backward"].median,
+)
+claims["one backward pass costs less than three forward passes"] = backward_ratio.median < 3
 claims["finite differences take more than 10,000 times as long as the backward pass"] = speed_up > 10_000
-print(f"backward / forward = {cost_ratio:.2f},  finite differences / backward = {speed_up:,.0f}")
+print(f"backward / forward = {backward_ratio.median:.2f},  finite differences / backward = {speed_up:,.0f}")
 
 # %% [markdown]
 # ## 6. Does it learn?
@@ -405,45 +442,97 @@ def test_accuracy(layers):
 
 
 def train(seed, learning_rate=LEARNING_RATE, backward=backward):
-    """Test accuracy after every epoch, from a start and an order of images that the seed decides."""
+    """Train from the start, and in the order of images, that the seed decides."""
     rng = np.random.default_rng(seed)
-    layers = initial_layers(SIZES, rng)
-    accuracies = []
+    layers = initial_layers(SIZES, rng, scaled=False)
+    accuracies = []  # one per epoch
     for _ in range(P.epochs):
         order = rng.permutation(len(X_train))
         for start in range(0, len(order), BATCH_SIZE):
             batch = order[start : start + BATCH_SIZE]
             layers = train_step(X_train[batch], Y_train[batch], layers, learning_rate, backward)
         accuracies.append(test_accuracy(layers))
-    return accuracies
+    return np.array(accuracies), layers
 
 
 seeds = [P.seed + i for i in range(P.seeds)]
-right = 100 * np.array([train(seed) for seed in seeds])  # (seeds, epochs), percent
-print(f"test accuracy {right[:, -1].mean():.2f} % ± {right[:, -1].std(ddof=1):.2f} (n = {len(seeds)} seeds)")
+curves, trained = zip(*[train(seed) for seed in seeds], strict=True)
+right = np.array(curves)  # (seeds, epochs)
+final = right[:, -1]
+print("test accuracy of each seed: " + ", ".join(f"{accuracy:.1%}" for accuracy in final))
+print(f"mean {final.mean():.1%} ± {final.std(ddof=1):.1%}, median {np.median(final):.1%} (n = {P.seeds} seeds)")
 
 # %%
 epochs = np.arange(1, P.epochs + 1)
 fig, ax = plt.subplots(num="learning_curve")
-ax.plot(epochs, right.T, color=plots.colour("accent"), linewidth=1, alpha=0.45)
-plots.band(ax, epochs, right, "accent", marker="o")
-plots.label(ax, epochs[-1], right[:, -1].mean(), f"{right[:, -1].mean():.1f} %", "accent", dx=10, fontsize=15)
-ax.set(xlabel="epoch", ylabel="test accuracy, percent")
-ax.set_xlim(epochs[0] - 0.2, epochs[-1] * 1.12)
+plots.runs(ax, epochs, 100 * right, "accent")
+ends = [(epochs[-1], 100 * np.median(final), f"median {100 * np.median(final):.1f} %", "accent")]
+ends += [(epochs[-1], 100 * final.min(), f"worst {100 * final.min():.1f} %", "bad")]
+ax.plot(epochs, 100 * right[final.argmin()], color=plots.colour("bad"), linewidth=1.6)
+ax.set(xlabel="epoch", ylabel="test accuracy, percent", xlim=(epochs[0] - 0.2, 0.2 + 1.3 * epochs[-1]))
+ax.set_xticks(np.unique(np.linspace(1, P.epochs, 6).round()))
+plots.end_labels(ax, ends)
 
-metrics |= {"curve_epochs": P.epochs, "curve_seeds": P.seeds}
-metrics |= {"curve_learning_rate": LEARNING_RATE, "curve_batch_size": BATCH_SIZE}
-metrics |= {"curve_first_mean": right[:, 0].mean(), "curve_first_sd": right[:, 0].std(ddof=1)}
-metrics |= {"curve_last_mean": right[:, -1].mean(), "curve_last_sd": right[:, -1].std(ddof=1)}
-metrics |= {"curve_last_worst": right[:, -1].min(), "curve_last_best": right[:, -1].max()}
-metrics |= {"curve_means": right.mean(axis=0).tolist()}
-claims["every seed gets more than nine of ten test digits right"] = right[:, -1].min() > 90
+metrics.update(
+    curve_epochs=P.epochs,
+    curve_seeds=P.seeds,
+    curve_learning_rate=LEARNING_RATE,
+    curve_batch_size=BATCH_SIZE,
+    curve_first_mean=right[:, 0].mean(),
+    curve_first_sd=right[:, 0].std(ddof=1),
+    curve_first_median=np.median(right[:, 0]),
+    curve_last_mean=final.mean(),
+    curve_last_sd=final.std(ddof=1),
+    curve_last_median=np.median(final),
+    curve_last_worst=final.min(),
+    curve_last_best=final.max(),
+    curve_last_each=final.tolist(),
+    curve_means=right.mean(axis=0).tolist(),
+)
+claims["every seed gets more than nine of ten test digits right"] = final.min() > 0.9
+
+# %% [markdown]
+# Look at the worst seed. Is it a little worse everywhere, or is one digit missing? The share of each digit that it
+# gets right tells; and so does the slope $a\,(1-a)$ of that digit's output on the digit's own images. Where the
+# slope is nearly zero, backpropagation multiplies by nearly zero: that neuron no longer learns.
+
+
+# %%
+def share_right(layers, digit):
+    """Of the test images of a digit, the share that is recognised."""
+    outputs = forward(X_test[y_test == digit], layers)[-1]  # (about 1000, 10)
+    return (outputs.argmax(axis=1) == digit).mean()
+
+
+def typical_slope(layers, digit):
+    """Median slope of the digit's own output neuron on the test images of that digit it should answer."""
+    own = forward(X_test[y_test == digit], layers)[-1][:, digit]
+    return np.median(own * (1 - own))
+
+
+worst, best = trained[final.argmin()], trained[final.argmax()]
+shares = [share_right(worst, digit) for digit in range(10)]
+lost = int(np.argmin(shares))
+metrics.update(
+    worst_digit=lost,
+    worst_digit_share=shares[lost],
+    worst_digit_slope=typical_slope(worst, lost),
+    worst_digit_share_in_best_seed=share_right(best, lost),
+    worst_other_digits_share=np.mean(np.delete(shares, lost)),
+)
+claims["the worst seed fails on a single digit and not on all of them"] = (
+    shares[lost] < 0.5 < min(np.delete(shares, lost))
+)
+print(
+    f"worst seed: {shares[lost]:.1%} of the {lost}s, {metrics['worst_other_digits_share']:.1%} of the others; "
+    f"slope of its output {metrics['worst_digit_slope']:.1e}"
+)
 
 # %% [markdown]
 # ## 7. A bug that still learns
 #
-# Suppose we forget the slope of the sigmoid on the way back through the hidden layer. Nothing crashes.
-# The loss still falls. How would you notice?
+# Suppose we forget the slope of the sigmoid on the way back through the hidden layer. Nothing crashes,
+# every shape fits. Does it still learn? How would you notice?
 
 
 # %%
@@ -464,49 +553,80 @@ def backward_with_bug(activations, Y, layers):
 # hidden layer are also larger. To be fair we give the bug a second chance, with a tenth of the learning rate.
 
 # %%
-wrong = 100 * np.array([train(seed, backward=backward_with_bug) for seed in seeds])
-gentle = 100 * np.array([train(seed, LEARNING_RATE / 10, backward_with_bug) for seed in seeds])
-loss_of_bug = right[:, -1] - wrong[:, -1]  # one pair per seed
-loss_of_gentle = right[:, -1] - gentle[:, -1]
-print(f"right {right[:, -1].mean():.2f} %, bug {wrong[:, -1].mean():.2f} %, gentle {gentle[:, -1].mean():.2f} %")
-print(f"the bug costs {loss_of_bug.mean():.2f} ± {loss_of_bug.std(ddof=1):.2f} points (n = {len(seeds)} pairs)")
+wrong = np.array([train(seed, backward=backward_with_bug)[0] for seed in seeds])
+gentle = np.array([train(seed, LEARNING_RATE / 10, backward_with_bug)[0] for seed in seeds])
+price = final - wrong[:, -1]  # one pair per seed
+gentle_price = final - gentle[:, -1]
+print(f"right {final.mean():.1%}, bug {wrong[:, -1].mean():.1%}, small steps {gentle[:, -1].mean():.1%}")
+print("the bug costs, seed by seed: " + ", ".join(f"{100 * points:+.1f}" for points in price) + " points")
+print(f"mean {100 * price.mean():.1f} ± {100 * price.std(ddof=1):.1f} points (n = {P.seeds} pairs)")
 
 # %%
 fig, ax = plt.subplots(num="wrong_gradient")
 variants = (
     (right, "accent", "right gradient"),
     (wrong, "bad", "slope forgotten"),
-    (gentle, "accent2", "forgotten,\nsmall steps"),
+    (gentle, "accent2", "forgotten, small steps"),
 )
-for runs, colour, text in variants:
-    ax.plot(epochs, runs.T, color=plots.colour(colour), linewidth=0.8, alpha=0.45)
-    plots.band(ax, epochs, runs, colour, marker="o")
-    plots.label(ax, epochs[-1], runs[:, -1].mean(), f"{text} {runs[:, -1].mean():.1f} %", colour, dx=10)
-ax.set(xlabel="epoch", ylabel="test accuracy, percent")
-ax.set_xlim(epochs[0] - 0.2, epochs[-1] * 1.45)
+ends = []
+for values, colour, text in variants:
+    plots.runs(ax, epochs, 100 * values, colour)
+    median = 100 * np.median(values[:, -1])
+    ends.append((epochs[-1], median, f"{text}, {median:.1f} %", colour))
+ax.set(xlabel="epoch", ylabel="test accuracy, percent", xlim=(epochs[0] - 0.2, 0.2 + 1.75 * epochs[-1]))
+ax.set_xticks(np.unique(np.linspace(1, P.epochs, 6).round()))
+plots.end_labels(ax, ends)
 
 # %% [markdown]
-# The gradient check from section 4 finds the bug at once. And the angle says why it learns anyway: the wrong
-# gradient still points downhill.
+# What would the check of section 4 have said? And does the wrong gradient at least point downhill: what is the cosine
+# of its angle to the true one, before training and at the end?
+
 
 # %%
-X, Y = X64, Y64
-true_W = backward(forward(X, typed), Y, typed)[0][0].ravel()
-bug_W = backward_with_bug(forward(X, typed), Y, typed)[0][0].ravel()
-bug_error = np.linalg.norm(bug_W - true_W) / np.linalg.norm(true_W)
-bug_cosine = true_W @ bug_W / np.linalg.norm(true_W) / np.linalg.norm(bug_W)
-print(f"first layer: relative error {bug_error:.1f}, cosine of the angle to the true gradient {bug_cosine:.3f}")
+def compare_bug(layers, n=1000):
+    """Relative error of the bug's dL/dW of the first layer, and the cosine of its angle to the true one."""
+    activations = forward(X_train[:n], layers)
+    true = backward(activations, Y_train[:n], layers)[0][0].ravel()
+    bug = backward_with_bug(activations, Y_train[:n], layers)[0][0].ravel()
+    length = np.linalg.norm
+    return length(bug - true) / length(true), true @ bug / (length(true) * length(bug))
 
-metrics |= {"bug_last_mean": wrong[:, -1].mean(), "bug_last_sd": wrong[:, -1].std(ddof=1)}
-metrics |= {"bug_best_epoch_mean": wrong.mean(axis=0).max(), "bug_means": wrong.mean(axis=0).tolist()}
-metrics |= {"bug_gentle_last_mean": gentle[:, -1].mean(), "bug_gentle_last_sd": gentle[:, -1].std(ddof=1)}
-metrics |= {"bug_gentle_means": gentle.mean(axis=0).tolist(), "bug_gentle_learning_rate": LEARNING_RATE / 10}
-metrics |= {"bug_cost_mean": loss_of_bug.mean(), "bug_cost_sd": loss_of_bug.std(ddof=1)}
-metrics |= {"bug_gentle_cost_mean": loss_of_gentle.mean(), "bug_gentle_cost_sd": loss_of_gentle.std(ddof=1)}
-metrics |= {"bug_check_error": bug_error, "bug_cosine": bug_cosine}
-claims["with the slope forgotten the network still gets more than half of the test digits right"] = wrong[:, -1].min() > 50
-claims["forgetting the slope costs test accuracy with every seed"] = loss_of_bug.min() > 0
-claims["with smaller steps the forgotten slope still costs test accuracy with every seed"] = loss_of_gentle.min() > 0
+
+starts = [initial_layers(SIZES, np.random.default_rng(seed), scaled=False) for seed in seeds]
+errors_before, cosines_before = np.array([compare_bug(layers) for layers in starts]).T  # (seeds,) each
+errors_after, cosines_after = np.array([compare_bug(layers) for layers in trained]).T
+print(f"relative error of the wrong gradient: {errors_before.mean():.1f} before training")
+print(f"cosine: {cosines_before.mean():.2f} before training, {cosines_after.mean():.2f} at the end (n = {P.seeds})")
+
+metrics.update(
+    bug_first_mean=wrong[:, 0].mean(),
+    bug_last_mean=wrong[:, -1].mean(),
+    bug_last_sd=wrong[:, -1].std(ddof=1),
+    bug_last_median=np.median(wrong[:, -1]),
+    bug_first_median=np.median(wrong[:, 0]),
+    bug_means=wrong.mean(axis=0).tolist(),
+    bug_gentle_last_mean=gentle[:, -1].mean(),
+    bug_gentle_last_sd=gentle[:, -1].std(ddof=1),
+    bug_gentle_last_median=np.median(gentle[:, -1]),
+    bug_gentle_means=gentle.mean(axis=0).tolist(),
+    bug_gentle_learning_rate=LEARNING_RATE / 10,
+    bug_price_mean=price.mean(),
+    bug_price_sd=price.std(ddof=1),
+    bug_price_each=price.tolist(),
+    bug_gentle_price_mean=gentle_price.mean(),
+    bug_gentle_price_sd=gentle_price.std(ddof=1),
+    bug_check_error=errors_before.mean(),
+    bug_check_error_sd=errors_before.std(ddof=1),
+    bug_cosine_before=cosines_before.mean(),
+    bug_cosine_before_sd=cosines_before.std(ddof=1),
+    bug_cosine_after=cosines_after.mean(),
+    bug_cosine_after_sd=cosines_after.std(ddof=1),
+)
+claims["with the slope forgotten every seed still gets more than half of the test digits right"] = (
+    wrong[:, -1].min() > 0.5
+)
+claims["forgetting the slope costs test accuracy with every seed"] = price.min() > 0
+claims["with small steps the forgotten slope still costs test accuracy with every seed"] = gentle_price.min() > 0
 
 # %% [markdown]
 # ## 8. Gradients through depth
@@ -522,7 +642,7 @@ def gradient_norms(depth, activation, seed):
     torch.manual_seed(seed)
     sizes = [784, *[30] * depth, 10]
     modules = []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for n_in, n_out in pairwise(sizes):
         modules += [nn.Linear(n_in, n_out), activation()]
     net = nn.Sequential(*modules[:-1], nn.Sigmoid())
     gain = nn.init.calculate_gain("relu" if activation is nn.ReLU else "sigmoid")
@@ -542,36 +662,43 @@ flow = {}  # (name, depth) -> (seeds, layers), relative to the last layer
 for activation, depth in [(nn.Sigmoid, d) for d in DEPTHS] + [(nn.ReLU, DEPTHS[-1])]:
     norms = np.array([gradient_norms(depth, activation, P.seed + i) for i in range(P.depth_seeds)])
     flow[activation.__name__, depth] = norms / norms[:, -1:]
-    print(f"{activation.__name__:>8}, {depth} hidden layers: the first layer gets "
-          f"{np.median(flow[activation.__name__, depth][:, 0]):.2e} of the last layer's gradient")
+    print(
+        f"{activation.__name__:>8}, {depth} hidden layers: the first layer gets "
+        f"{np.median(flow[activation.__name__, depth][:, 0]):.2e} of the last layer's gradient"
+    )
 
 # %%
 fig, ax = plt.subplots(num="gradient_flow")
+ends = []
 for (name, depth), ratios in flow.items():
-    colour = "good" if name == "ReLU" else "accent"
     logs = np.log10(ratios)
-    middle, spread = 10 ** logs.mean(axis=0), logs.std(axis=0, ddof=1)
-    bars = [middle - middle / 10**spread, middle * 10**spread - middle]
-    layer_numbers = np.arange(1, depth + 2)
-    alpha = 1.0 if name == "ReLU" else 0.4 + 0.6 * depth / DEPTHS[-1]
-    ax.errorbar(layer_numbers, middle, yerr=bars, fmt="o-", color=plots.colour(colour), alpha=alpha)
-    text = f"ReLU, {depth} hidden" if name == "ReLU" else f"sigmoid, {depth}"
-    plots.label(ax, 1, middle[0], text, colour, dx=-10, ha="right")
-ax.set(yscale="log", xlabel="layer (1 sees the image)", ylabel="gradient relative to the last layer")
-ax.set_xlim(-1.4, DEPTHS[-1] + 1.3)
-ax.set_xticks(range(1, DEPTHS[-1] + 2))
+    middle, spread = 10 ** logs.mean(axis=0), 10 ** logs.std(axis=0, ddof=1)
+    bars = [middle - middle / spread, middle * spread - middle]
+    colour = {"ReLU": "good", 2: "violet", 4: "accent2", 8: "accent"}[name if name == "ReLU" else depth]
+    ax.errorbar(np.arange(1, depth + 2), middle, yerr=bars, fmt="o-", color=plots.colour(colour))
+    ends.append((1, middle[0], f"{depth} hidden, {name if name == 'ReLU' else name.lower()}", colour))
+ax.set(yscale="log", xlabel="layer (layer 1 sees the image)", ylabel="gradient / gradient of last layer")
+ax.set(xlim=(-2.3, DEPTHS[-1] + 1.3), xticks=range(1, DEPTHS[-1] + 2))
+ax.set_yticks([1e-6, 1e-4, 1e-2, 1], ["0.0001 %", "0.01 %", "1 %", "100 %"])
+ax.minorticks_off()
+plots.end_labels(ax, ends, dx=-10, ha="right")
 
 deepest = DEPTHS[-1]
-metrics |= {"depth_seeds": P.depth_seeds, "depth_deepest": deepest}
+metrics.update(depth_seeds=P.depth_seeds, depth_deepest=deepest)
 for depth in DEPTHS:
     metrics[f"depth_sigmoid_{depth}_first_share"] = 10 ** np.log10(flow["Sigmoid", depth][:, 0]).mean()
 metrics["depth_relu_first_share"] = 10 ** np.log10(flow["ReLU", deepest][:, 0]).mean()
-sigmoid_share, relu_share = flow["Sigmoid", deepest][:, 0], flow["ReLU", deepest][:, 0]
-claims["the first layer of the deepest sigmoid network gets less than 1% of the last layer's gradient"] = (
-    sigmoid_share.max() < 0.01
+four, relu_share = flow["Sigmoid", 4][:, 0], flow["ReLU", deepest][:, 0]
+metrics.update(
+    depth_relu_first_share_median=np.median(relu_share),
+    depth_relu_first_share_min=relu_share.min(),
+    depth_sigmoid_4_first_share_max=four.max(),
 )
-claims["with ReLU the first layer of the same depth gets more than 10% of the last layer's gradient"] = (
-    relu_share.min() > 0.1
+claims["with four hidden sigmoid layers the first layer already gets less than 1% of the last layer's gradient"] = (
+    four.max() < 0.01
+)
+claims["with ReLU the first of eight hidden layers typically still gets more than 10% of the last layer's gradient"] = (
+    np.median(relu_share) > 0.1
 )
 
 # %% [markdown]
@@ -582,14 +709,154 @@ claims["with ReLU the first layer of the same depth gets more than 10% of the la
 
 
 # %%
-FLOW_SIZES = (784, 16, 16, 10)
+FLOW_SIZES, FLOW_RATE = (784, 16, 16, 10), 1.0
 rng = np.random.default_rng(P.seed)
-early = initial_layers(FLOW_SIZES, rng, scale=0.3)
-early = [(W / np.sqrt(W.shape[1]) / 0.3, 0 * b) for W, b in early]
+early = initial_layers(FLOW_SIZES, rng)
 late = early
 for _ in range(P.flow_epochs):
     order = rng.permutation(len(X_train))
     for start in range(0, len(order), BATCH_SIZE):
         batch = order[start : start + BATCH_SIZE]
         late = train_step(X_train[batch], Y_train[batch], late, LEARNING_RATE)
-print(f"test accuracy: early {test_accuracy(early):.3f}, late {test_accuracy(late):.3f} (n = {len(X_test):,})")
+early_accuracy, late_accuracy = test_accuracy(early), test_accuracy(late)
+print(f"test accuracy: early {early_accuracy:.1%}, late {late_accuracy:.1%} (n = {len(X_test):,})")
+
+# %% [markdown]
+# We show a digit that the early network gets wrong and the late one right, but not perfectly, so that there is
+# still something to learn: of the first 200 test images the one whose late loss is nearest to 0.05.
+
+# %%
+Y_test = np.eye(10, dtype=np.float32)[y_test]
+guess = {name: forward(X_test[:200], net)[-1] for name, net in (("early", early), ("late", late))}
+late_loss = 0.5 * ((guess["late"] - Y_test[:200]) ** 2).sum(axis=1)
+learnt = (guess["late"].argmax(axis=1) == y_test[:200]) & (guess["early"].argmax(axis=1) != y_test[:200])
+shown = int(np.where(learnt, abs(late_loss - 0.05), np.inf).argmin())
+X, Y = X_test[shown : shown + 1], Y_test[shown : shown + 1]  # (1, 784), (1, 10)
+
+arrays |= {"flow_image": X.reshape(28, 28), "flow_label": y_test[shown], "flow_eta": FLOW_RATE}
+for name, net in (("early", early), ("late", late)):
+    activations = forward(X, net)
+    gradients = backward(activations, Y, net)
+    after = train_step(X, Y, net, FLOW_RATE)
+    for k, ((W, b), (dL_dW, dL_db)) in enumerate(zip(net, gradients, strict=True), start=1):
+        arrays |= {f"flow_{name}_W{k}": W, f"flow_{name}_b{k}": b, f"flow_{name}_a{k}": activations[k][0]}
+        arrays |= {f"flow_{name}_delta{k}": dL_db, f"flow_{name}_dW{k}": dL_dW}  # one image: dL/db is delta
+    loss = quadratic_loss(activations[-1], Y)
+    loss_after = quadratic_loss(forward(X, after)[-1], Y)
+    arrays |= {f"flow_{name}_loss": loss, f"flow_{name}_loss_after": loss_after}
+    metrics |= {f"flow_{name}_loss": loss, f"flow_{name}_loss_after": loss_after}
+    metrics |= {f"flow_{name}_guess": activations[-1].argmax()}
+    metrics |= {f"flow_{name}_gradient_norm": np.sqrt(sum((dL_dW**2).sum() for dL_dW, _ in gradients))}
+    print(f"{name}: sees a {activations[-1].argmax()}, loss {loss:.4f} -> {loss_after:.4f} after one step")
+metrics.update(
+    flow_label=y_test[shown],
+    flow_eta=FLOW_RATE,
+    flow_image_number=shown,
+    flow_early_accuracy=early_accuracy,
+    flow_late_accuracy=late_accuracy,
+)
+
+# %% [markdown]
+# ## 10. Sum over paths
+#
+# The chain rule of one neuron is a product along one path. In a network a pixel reaches the loss along many paths,
+# one per choice of a neuron in every layer, and the derivative is the **sum over all of them**. Backpropagation
+# gets the same sum without walking the paths: what two paths share is computed once, and kept in `delta`.
+
+# %%
+(W1, _), (W2, _), (W3, _) = as_type(early, np.float64)
+X64 = X.astype(np.float64)
+_, A1, A2, A3 = forward(X64, as_type(early, np.float64))
+slope1, slope2, slope3 = (A[0] * (1 - A[0]) for A in (A1, A2, A3))
+pixel = int(X[0].argmax())
+path_sum, path_count = 0.0, 0
+for i in range(16):
+    for j in range(16):
+        for k in range(10):
+            there = W1[i, pixel] * slope1[i] * W2[j, i] * slope2[j] * W3[k, j] * slope3[k]
+            path_sum += there * (A3[0, k] - Y[0, k])
+            path_count += 1
+delta1 = backward([X64, A1, A2, A3], Y, as_type(early, np.float64))[0][1]  # (16,)
+swept = delta1 @ W1[:, pixel]  # one step further back, to the pixel
+print(f"{path_count:,} paths add up to {path_sum:.8f}; backpropagation says {swept:.8f}")
+metrics.update(
+    paths_per_pixel=path_count,
+    paths_all=784 * path_count,
+    paths_sum=path_sum,
+    paths_backward=swept,
+    paths_backward_products=784 * 16 + 16 * 16 + 16 * 10,
+)
+
+# %% [markdown]
+# ## What held
+#
+# Each statement has its threshold in the code above. This run's numbers decide whether it holds; with other settings
+# some of them come out differently.
+
+# %%
+for claim, held in claims.items():
+    print(f"CLAIM {claim} -> {'HELD' if held else 'DID NOT HOLD'}")
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Another activation.** Write the slope of tanh, given its output `a = np.tanh(z)`. The check below nudges.
+
+
+# %%
+def tanh_slope(a):
+    return None  # your turn
+
+
+def verdict(answer, truth):
+    if answer is None:
+        return "not solved yet"
+    return "solved" if np.allclose(answer, truth, rtol=1e-4, atol=1e-8) else "not right yet"
+
+
+z = np.linspace(-2, 2, 9)
+print("exercise 1:", verdict(tanh_slope(np.tanh(z)), (np.tanh(z + 1e-5) - np.tanh(z - 1e-5)) / 2e-5))
+
+# %% [markdown]
+# **2. Softmax and cross-entropy.** Let $p = \mathrm{softmax}(z)$ and $L = -\sum_k y_k \log p_k$, with $y$ one-hot.
+# Derive $\partial L/\partial z$ on paper; it is surprisingly short. What happened to the slope?
+
+
+# %%
+def softmax(z):
+    e = np.exp(z - z.max())
+    return e / e.sum()
+
+
+def softmax_delta(p, y):
+    return None  # your turn
+
+
+def nudged_delta(z, y, eps=1e-5):
+    """The slope of the cross-entropy along every z, by finite differences."""
+    up, down = (np.array([-np.log(softmax(z + sign * eps * unit)) @ y for unit in np.eye(len(z))]) for sign in (1, -1))
+    return (up - down) / (2 * eps)
+
+
+z, y = np.array([1.0, -0.5, 0.3, 2.0]), np.array([0.0, 0.0, 1.0, 0.0])
+print("exercise 2:", verdict(softmax_delta(softmax(z), y), nudged_delta(z, y)))
+
+# %% [markdown]
+# **3. Weight decay.** Add $\frac{\lambda}{2}\sum W^2$ to the loss. What does that add to $\partial L/\partial W$?
+# Return the whole gradient, given `dL_dW` of the loss without the new term.
+
+
+# %%
+def decayed_gradient(dL_dW, W, weight_decay):
+    return None  # your turn
+
+
+W = check_layers[1][0].astype(np.float64)  # (10, 30)
+dL_dW = np.ones_like(W)  # the slope of the sum of all weights, as a stand-in for the loss
+nudged = np.zeros_like(W)
+for place in np.ndindex(*W.shape):
+    nudge = np.zeros_like(W)
+    nudge[place] = 1e-5
+    up, down = ((W + s * nudge).sum() + 0.05 * ((W + s * nudge) ** 2).sum() for s in (1, -1))
+    nudged[place] = (up - down) / 2e-5
+print("exercise 3:", verdict(decayed_gradient(dL_dW, W, 0.1), nudged))

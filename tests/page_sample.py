@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -34,7 +35,7 @@ LECTURE = [  # (title, [[sentence, ...] per beat])
                 "A network with one hundred thousand weights makes one mistake.",
                 "Which of them should change, and by how much?",
             ],
-            ["We could nudge every weight and look. That is 100,001 forward passes for one small step."],
+            ["We could nudge every weight and look.", "That is 100,001 forward passes for one small step."],
         ],
     ),
     (
@@ -96,6 +97,11 @@ LECTURE = [  # (title, [[sentence, ...] per beat])
         ],
     ),
 ]
+CAPTIONS = {  # where the captions are not simply the sentence
+    LECTURE[1][1][0][0]: "The chain rule says ∂L/∂w = ∂L/∂y ∂y/∂z ∂z/∂w.",
+    LECTURE[1][1][1][1]: "For the sigmoid the local factor is σ′(z) = a(1 − a), and that is never more than 0.25.",
+    LECTURE[4][1][1][0]: "One thing we expected did not happen: with η = 1 the loss did not diverge.",
+}
 CLAIMS = {
     "our gradient and a finite difference agree to a millionth": True,
     "backward costs about two forwards": True,
@@ -189,7 +195,7 @@ def make_day(folder: Path, *, film: bool = True) -> Sample:
     timeline = make_timeline()
     timeline.save(day / "timeline.json")
     make_deck().save(day / "shown.json")
-    make_script(timeline).save(day / "spoken.json")
+    make_script().save(day / "spoken.json")
     make_record(day / "record")
     (day / files["vtt"]).write_text(make_captions(timeline), encoding="utf-8")
     make_poster(day / "poster.png")
@@ -211,14 +217,15 @@ def make_day(folder: Path, *, film: bool = True) -> Sample:
 
 
 def make_timeline() -> Timeline:
-    """Every sentence takes 0.4 s a word, with 8 frames of silence after it; slides are multiples of 16."""
+    """Every sentence takes 4 frames a word, with 8 frames of silence after it; slides are multiples of 16."""
     slides, at = [], 0
     for n, (title, beats) in enumerate(LECTURE, 1):
         first, timed = at, []
         for step, sentences in enumerate(beats):
             start, spoken = at, []
-            for written in sentences:
-                frames = 12 * len(written.split()) // 3
+            for markdown in sentences:
+                written = CAPTIONS.get(markdown, markdown.replace("`", ""))
+                frames = 4 * len(written.split())
                 spoken.append(TimedSentence(written, "audio/x.wav", "0" * 64, at, frames))
                 at += frames + 8
             timed.append(TimedBeat(f"s{n:02}b{step}", step, None, start, at - start, spoken))
@@ -257,10 +264,10 @@ def _caption(text: str) -> list[dict]:
     return [{"k": "math", "tex": p} if n % 2 else {"k": "text", "t": p} for n, p in enumerate(parts)]
 
 
-def make_script(timeline: Timeline) -> Script:
+def make_script() -> Script:
     slides = [
-        SpokenSlide(s.id, s.title, [Beat(b.id, b.step, " ".join(x.written for x in b.sentences), 1) for b in s.beats])
-        for s in timeline.slides
+        SpokenSlide(f"s{n:02}", title, [Beat(f"s{n:02}b{i}", i, " ".join(texts), 1) for i, texts in enumerate(beats)])
+        for n, (title, beats) in enumerate(LECTURE, 1)
     ]
     return Script(4, "Backpropagation", "en", slides, "lectures/day04_backpropagation.md.j2")
 
@@ -310,7 +317,7 @@ def make_captions(timeline: Timeline) -> str:
         return f"{frames // FPS // 60:02}:{frames // FPS % 60:02}.{frames % FPS * 1000 // FPS:03}"
 
     cues = [
-        f"{stamp(s.start)} --> {stamp(s.start + s.frames)}\n{s.written.replace('$', '')}\n"
+        f"{stamp(s.start)} --> {stamp(s.start + s.frames)}\n{s.written}\n"
         for slide in timeline.slides for beat in slide.beats for s in beat.sentences
     ]  # fmt: skip
     return "WEBVTT\n\n" + "\n".join(cues)
@@ -322,7 +329,7 @@ def _draw(at: float, size: tuple[int, int] = (960, 540)) -> Image.Image:
     draw = ImageDraw.Draw(image)
     layers = [[(size[0] * (0.5 + 0.15 * i), size[1] * (j + 1) / (n + 1)) for j in range(n)]
               for i, n in enumerate((5, 6, 4))]  # fmt: skip
-    for left, right in zip(layers, layers[1:], strict=False):
+    for left, right in pairwise(layers):
         for a in left:
             for b in right:
                 draw.line((*a, *b), fill="#2B3854", width=2)

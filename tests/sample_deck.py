@@ -154,7 +154,13 @@ def contents() -> list[tuple[str, str, list, list[dict]]]:
             "content",
             [t(f"Odd text {HOSTILE[:24]}")],
             [
-                bullets([t(HOSTILE)], [t(UNWRITABLE)], [c("a && b < c; '\"'")], ordered=True, steps=[0, 1, 2]),
+                bullets(
+                    [t(HOSTILE)],
+                    [t("Second, "), t("bold italic", b=True, i=True)],
+                    [c("a && b < c; '\"'")],
+                    ordered=True,
+                    steps=[0, 1, 2],
+                ),
                 {"type": "para", "step": 0, "style": "head2", "spans": [t("Second heading & more")]},
             ],
         ),
@@ -217,6 +223,18 @@ def make(folder: Path, theme_names: tuple[str, ...] = ("dark", "light")) -> dict
         name: folder / f
         for name, f in (("shown", "shown.json"), ("spoken", "spoken.json"), ("clips", "clips"), ("record", "record"))
     }
+
+
+def make_with_geometry(folder: Path) -> dict[str, Path]:
+    """The sample with the geometry of the real layout engine, and the cache that it used."""
+    from coursebuild.steps.slides import slides
+
+    made = make(folder)
+    geometry = folder / "geometry.json"
+    inputs = {"shown": made["shown"], "record": made["record"] / "record.json", "clips": made["clips"] / "clips.json"}
+    products = {"frames": folder / "frames", "pdf": folder / "slides.pdf", "geometry": geometry}
+    slides(inputs, products, {"quality": "draft", "theme": "dark"}, folder / "cache")
+    return {**made, "geometry": geometry, "cache": folder / "cache"}
 
 
 def _json(value: Any) -> str:

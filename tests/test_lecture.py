@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coursebuild import formatters
+from coursebuild.blocks import walk
 from coursebuild.errors import CourseError
-from coursebuild.markup import walk
 from coursebuild.model import Deck, Figure, Record
 from coursebuild.model import Script as Spoken
 from coursebuild.steps.lecture import read_lecture
@@ -294,6 +294,8 @@ def test_line_marks_come_off_again(text):
         (formatters.percent(0.98261, 2), "98.26\u00a0%"),
         (formatters.num(-1234.5678), "−1,234.57"),
         (formatters.count(60000), "60,000"),
+        (formatters.rough(215651), "220,000"),
+        (formatters.rough(0), "0"),
         (formatters.sci(1.44e-10), "1.4\u00a0×\u00a010⁻¹⁰"),
         (formatters.sci(-3e5), "−3.0\u00a0×\u00a010⁵"),
         (formatters.tex(1.44e-10), "1.44 \\times 10^{-10}"),

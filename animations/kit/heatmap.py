@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from manim import Animation, VGroup, VMobject, smooth
-
 from kit.theme import Theme, at, stroke
+from manim import Animation, VGroup, VMobject, smooth
 
 LEVELS = 14  # brightnesses; cells of like colour are one path
 
@@ -16,9 +15,7 @@ class Cells(VGroup):
     Cells too weak to be seen are left out: what lies behind the picture is its zero.
     """
 
-    def __init__(
-        self, theme: Theme, values: np.ndarray, *, signed: bool = False, scale: float | None = None
-    ) -> None:
+    def __init__(self, theme: Theme, values: np.ndarray, *, signed: bool = False, scale: float | None = None) -> None:
         super().__init__()
         self.rows, self.columns = values.shape
         flat = np.asarray(values, float).reshape(-1)
@@ -84,9 +81,7 @@ class Frame(VGroup):
         self.add(ground)
         self.grid = VMobject(fill_opacity=0.0).set_stroke(theme["line"], width=stroke(0.5), opacity=0.9)
         lines = [(at(x, y + height * k / rows), at(x + width, y + height * k / rows)) for k in range(1, rows)]
-        lines += [
-            (at(x + width * k / columns, y), at(x + width * k / columns, y + height)) for k in range(1, columns)
-        ]
+        lines += [(at(x + width * k / columns, y), at(x + width * k / columns, y + height)) for k in range(1, columns)]
         if lines:
             self.grid.points = np.array([[p, p + (q - p) / 3, p + (q - p) * 2 / 3, q] for p, q in lines]).reshape(-1, 3)
             self.add(self.grid)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from manim import Animation, Circle, VGroup, VMobject
-
 from kit.theme import Theme, at, stroke, units
+from manim import Animation, Circle, VGroup, VMobject
 
 LEVELS = 7  # edges of a sign are drawn in this many widths
 
@@ -102,21 +101,25 @@ class Edges(VGroup):
         strength = np.clip(np.abs(self.values) / largest, 0.0, 1.0)
         level = np.minimum((strength * LEVELS).astype(int), LEVELS - 1)
         self._members: list[np.ndarray] = []
+        self._opacities: list[float] = []
         for k in range(LEVELS):
             for positive in (False, True):
                 members = np.flatnonzero((level == k) & ((self.values >= 0) == positive))
                 if not len(members):
                     continue
                 size = float(strength[members].mean())
+                ink = theme[colour] if colour else theme.signed(1 if positive else -1)
                 path = VMobject(fill_opacity=0.0)
-                path.set_stroke(
-                    theme[colour] if colour else theme.signed(1 if positive else -1),
-                    width=stroke(0.5 + (widest - 0.5) * size),
-                    opacity=faintest + (strongest - faintest) * size,
-                )
                 self._members.append(members)
-                self.add(path)
+                self._opacities.append(faintest + (strongest - faintest) * size)
+                self.add(path.set_stroke(ink, stroke(0.5 + (widest - 0.5) * size), self._opacities[-1]))
         self.window(0.0, 1.0)
+
+    def attenuate(self, share: float) -> Edges:
+        """Give all edges this share of their opacity; 1 restores it. Also for `.animate`."""
+        for path, opacity in zip(self.submobjects, self._opacities, strict=True):
+            path.set_stroke(opacity=opacity * share)
+        return self
 
     def window(self, begin: float, end: float) -> Edges:
         """Show only the part of every edge between two shares of its length."""
@@ -162,8 +165,6 @@ def between(left: Nodes, right: Nodes) -> tuple[np.ndarray, np.ndarray]:
     starts = np.tile(left.centres + inset_left, (len(right.centres), 1))
     ends = np.repeat(right.centres - inset_right, len(left.centres), axis=0)
     return starts, ends
-
-
 
 
 def strongest(strip: Strip, nodes: Nodes, values: np.ndarray, count: int) -> tuple[np.ndarray, ...]:

@@ -6,18 +6,20 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from manim import Animation, FadeIn, Scene, VGroup, config
-
 from kit.record import KitError, Record
-from kit.theme import MARGIN, Theme
+from kit.theme import MARGIN, PAGE_HEIGHT, PAGE_WIDTH, Theme
 from kit.typeset import Typeset, Typesetter, plain
+from manim import Animation, FadeIn, Scene, VGroup, config
 
 CAP_HEIGHT = 1490 / 2048  # of Inter: the slides give the top of the capitals, a baseline lies this far below
 TICK = 15  # durations are whole fifteenths of a second, so that every quality has the same timing
+EDGE = 24.0  # points at the rim of the page that words keep clear of
+TOUCH = 1.5  # points by which the ink of two pieces may meet
 SETTLE = 2 / TICK  # seconds of rest at the end of a beat: its last picture is the finished one
 
 
@@ -53,9 +55,9 @@ class LectureScene(Scene):
         heading = VGroup()
         if kicker:
             small = f"#text(weight: 700, tracking: 0.14em)[{kicker}]"
-            heading.add(self.type.typeset(small, 12, "accent").put(MARGIN, 40 + 12 * CAP_HEIGHT))
-        large = f"#text(weight: 700, tracking: -0.015em)[{title}]"
-        heading.add(self.type.typeset(large, 32).put(MARGIN, 61 + 32 * CAP_HEIGHT))
+            heading.add(self.type.typeset(small, 12, "accent").put(MARGIN, 39 + 12 * CAP_HEIGHT))
+        large = f"#text(weight: 700, tracking: -0.015em, variations: (opsz: 30))[{title}]"
+        heading.add(self.type.typeset(large, 32).put(MARGIN, 60 + 32 * CAP_HEIGHT))
         return heading
 
     # -------------------------------------------------------------- what the run measured
@@ -92,7 +94,19 @@ class LectureScene(Scene):
         yield
         if self.renderer.num_plays == plays:
             raise KitError(f"the beat {name!r} plays nothing: put a self.play(...) or self.wait(...) into it")
+        self.check_words(name)
         self.wait(SETTLE)
+
+    def check_words(self, name: str) -> None:
+        """Refuse words that leave the page or lie on other words when the beat is over."""
+        pieces = {piece: piece.ink() for m in self.mobjects for piece in m.get_family() if isinstance(piece, Typeset)}
+        for piece, (left, top, right, bottom) in pieces.items():
+            if min(left, top, PAGE_WIDTH - right, PAGE_HEIGHT - bottom) < EDGE:
+                box = f"x {left:.0f} to {right:.0f}, y {top:.0f} to {bottom:.0f} points"
+                raise KitError(f"at the end of the beat {name!r}, {piece.source!r} leaves the page: it lies at {box}")
+        for (one, a), (other, b) in combinations(pieces.items(), 2):
+            if min(a[2], b[2]) - max(a[0], b[0]) > TOUCH and min(a[3], b[3]) - max(a[1], b[1]) > TOUCH:
+                raise KitError(f"at the end of the beat {name!r}, {one.source!r} and {other.source!r} overlap")
 
     def play(self, *animations: Any, **kwargs: Any) -> None:
         """Like manim's, but every duration is a whole number of fifteenths of a second."""

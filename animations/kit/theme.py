@@ -7,6 +7,7 @@ Colours have roles (`text`, `accent`, ...), never names such as "blue", so that 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +32,9 @@ class Theme:
     fonts: dict[str, str]
 
     @classmethod
-    def load(cls, name: str, path: Path = THEME_FILE) -> Theme:
-        """Read theme `name` of a theme file; raises KeyError naming the themes that there are."""
+    def load(cls, name: str, path: Path | None = None) -> Theme:
+        """Read theme `name` of a theme file (else of DL50_THEME_FILE, else the course's); KeyError if it lacks it."""
+        path = path or Path(os.environ.get("DL50_THEME_FILE", THEME_FILE))
         content = json.loads(path.read_text(encoding="utf-8"))
         if name not in content["themes"]:
             raise KeyError(f"there is no theme {name!r}; there are: {', '.join(sorted(content['themes']))}")
@@ -55,6 +57,11 @@ class Theme:
 def at(x: float, y: float) -> np.ndarray:
     """Manim's coordinates of a place on the page, in points from its upper left corner."""
     return np.array([(x - PAGE_WIDTH / 2) * POINT, (PAGE_HEIGHT / 2 - y) * POINT, 0.0])
+
+
+def on_page(x: float, y: float) -> tuple[float, float]:
+    """The reverse of `at`."""
+    return x / POINT + PAGE_WIDTH / 2, PAGE_HEIGHT / 2 - y / POINT
 
 
 def units(points: float) -> float:

@@ -13,16 +13,15 @@ from xml.etree import ElementTree
 import numpy as np
 import svgelements
 import typst
-from manim import ManimColor, VGroup, VMobject
-
 from kit.record import KitError
-from kit.theme import POINT, Theme, at, stroke
+from kit.theme import POINT, Theme, at, on_page, stroke
+from manim import DL, UR, ManimColor, VGroup, VMobject
 
 MARK = "#010203"  # colour of the two invisible marks that tell where the line begins and ends
 XLINK = "{http://www.w3.org/1999/xlink}href"
 PREAMBLE = """
 #set page(width: auto, height: auto, margin: 40pt, fill: none)
-#set text(font: {text}, features: ("ss03",), lang: "en", hyphenate: false)
+#set text(font: ({text}, {math}), features: ("ss03",), lang: "en", hyphenate: false, variations: (opsz: 18))
 #show math.equation: set text(font: {math}, size: 1.06em)
 #show raw: set text(font: {mono}, ligatures: false)
 #let mark = box(width: 1pt, height: 1pt, fill: rgb("{mark}"))
@@ -38,19 +37,15 @@ class Typeset(VGroup):
     `advance` is its width in points, `ascent` how far the ink rises above the baseline.
     """
 
-    def __init__(self, outlines: list[tuple[str, float, np.ndarray]], advance: float) -> None:
+    def __init__(self, source: str, outlines: list[tuple[str, float, np.ndarray]], advance: float) -> None:
         super().__init__()
-        self.advance = advance
+        self.source, self.advance = source, advance
         for colour, line_width, points in outlines:
             part = VMobject(stroke_width=stroke(line_width), fill_opacity=0.0 if line_width else 1.0)
             part.set_color(ManimColor(colour))
             part.points = np.concatenate([points, np.zeros((len(points), 1))], axis=1) * [POINT, -POINT, 0]
             self.add(part)
-        self._ascent = -min((points[:, 1].min() for _, _, points in outlines), default=0.0)
-
-    @property
-    def ascent(self) -> float:
-        return self._ascent
+        self.ascent = -min((points[:, 1].min() for _, _, points in outlines), default=0.0)
 
     def put(self, x: float, y: float, align: str = "left") -> Typeset:
         """Move the baseline to height `y` of the page and the left end, middle or right end to `x`."""
@@ -58,12 +53,18 @@ class Typeset(VGroup):
         self.shift(at(x - share * self.advance, y))
         return self
 
+    def ink(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what is drawn now, in points of the page."""
+        (left, bottom, _), (right, top, _) = self.get_corner(DL), self.get_corner(UR)
+        return tuple(float(v) for v in (*on_page(left, top), *on_page(right, bottom)))  # type: ignore[return-value]
+
 
 class Typesetter:
     """Makes `Typeset` pieces in the theme's fonts and colours.
 
     In a source, `#pos[..]`, `#neg[..]` and `#dim[..]` (in mathematics `pos(..)`) give a part the colour of a
-    positive number, of a negative one, or of what matters less; every role of the theme is a field of `tone` (`#text(fill: tone.good)[..]`).
+    positive number, of a negative one, or of what matters less. Every role of the theme is a field of `tone`:
+    `#text(fill: tone.good)[..]`.
     """
 
     def __init__(self, theme: Theme, font_folders: list[Path]) -> None:
@@ -74,13 +75,16 @@ class Typesetter:
         self._preamble = f"#let tone = ({colours})" + PREAMBLE.format(**fonts, mark=MARK)
         self._pieces: dict[str, tuple[list[tuple[str, float, np.ndarray]], float]] = {}
 
+    def __deepcopy__(self, memo: dict) -> Typesetter:
+        return self  # manim copies mobjects with all that they refer to; a compiler cannot and need not be copied
+
     def words(self, source: str, size: float = 18, colour: str = "text", weight: int = 400) -> Typeset:
         """Text in Typst's markup; `plain` makes any text safe for it."""
         return self._set(f"#text(weight: {weight})[{source}]", size, colour)
 
     def formula(self, source: str, size: float = 20, colour: str = "text") -> Typeset:
         """A formula in Typst's notation, such as `(partial L)/(partial w)`."""
-        return self._set(f"$display({source})$", size, colour)
+        return self._set(f"$display(#${source}$)$", size, colour)
 
     def typeset(self, source: str, size: float, colour: str = "text") -> Typeset:
         """Any markup on one line."""
@@ -94,7 +98,7 @@ class Typesetter:
             except RuntimeError as error:
                 raise KitError(f"Typst cannot set {source!r}: {error}") from error
             self._pieces[text] = _outlines(svg.decode())
-        return Typeset(*self._pieces[text])
+        return Typeset(source, *self._pieces[text])
 
 
 def plain(text: str) -> str:

@@ -14,8 +14,8 @@ from coursebuild.pptx.timing import Builds
 from coursebuild.pptx.xml import decorate, describe, emu, unstyle
 from coursebuild.shown import Box, Sources
 
-RADIUS = 10  # points, corners of cards
-BAR = 4  # points, the coloured edge of a card
+RADIUS = 9  # points, corners of cards
+BAR = 4.5  # points, the coloured edge of a card
 # Typst measures a line from the top of capitals to the baseline; a text box also holds ascenders and descenders.
 ASCENT, DESCENT = 0.32, 0.30
 

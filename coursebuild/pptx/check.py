@@ -48,23 +48,21 @@ def _outside(slide: Any, page: tuple[float, float]) -> Iterator[str]:
 
 def _overlaps(slide: Any) -> Iterator[str]:
     shapes = shapes_of(slide)
-    marks = {s.name.removeprefix("Tick ") for s in shapes if s.name.startswith("Tick ")}
     for i, a in enumerate(shapes):
         for b in shapes[i + 1 :]:
             x0, y0, x1, y1 = rectangle(a)
             u0, v0, u1, v1 = rectangle(b)
             width, height = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
-            if width > TOUCH[0] and height > TOUCH[1] and not _meant(a, b, marks):
+            if width > TOUCH[0] and height > TOUCH[1] and not _meant(a, b):
                 yield f"{a.name!r} overlaps {b.name!r} by {width:.0f} x {height:.0f} pt"
 
 
-def _meant(a: Any, b: Any, marks: set[str]) -> bool:
-    """A clip lies over the title of its slide, and a tick in the margin of its choice."""
+def _meant(a: Any, b: Any) -> bool:
+    """A clip lies over the title of its slide, and the tick of an answer over its letter."""
     if KIND.MEDIA in (a.shape_type, b.shape_type):
         other = b if a.shape_type == KIND.MEDIA else a
         return other.is_placeholder
-    first, _, letter = a.name.partition(" ")
-    return first == "Choice" and letter in marks and b.name == f"Tick {letter}"
+    return a.name.startswith("Letter ") and b.name == a.name.replace("Letter", "Tick")
 
 
 def _nameless(slide: Any) -> Iterator[str]:

@@ -10,7 +10,8 @@ from coursebuild.pptx.text import ROLES, Style
 from coursebuild.pptx.xml import element
 from coursebuild.shown import CODE, CODE_ASPECT, Box
 
-HEAD = 28.4  # points from the top of the card to the line under its label
+LABEL = 23.4  # points from the top of the card to the line under its label
+TOP = 9.0  # points from there to the first line
 PAD = 18.0
 PITCH = 1.5  # height of a line / size
 
@@ -24,11 +25,13 @@ def code_size(block: JsonDict, box: Box) -> float:
 def code(canvas: Canvas, block: JsonDict) -> None:
     box = canvas.sources.box(block)
     size, mono = code_size(block, box), canvas.pen.mono
-    pitch, top = PITCH * size, box.y + HEAD + 6
+    pitch, top = PITCH * size, box.y + (LABEL if block["label"] else 0) + TOP
     shapes = canvas.card(box, "Code card")
-    label = canvas.text_box((box.x + PAD, box.y + 6, box.w - 2 * PAD, 18), "Code label", "ctr")
-    canvas.pen.run(label.text_frame.paragraphs[0], block["label"], Style(11.5, ROLES["com"], mono=mono))
-    shapes.append(label)
+    if block["label"]:
+        label = canvas.text_box((box.x + PAD, box.y + 2, box.w - 2 * PAD, LABEL - 4), "Code label", "ctr")
+        canvas.pen.run(label.text_frame.paragraphs[0], block["label"], Style(11.5, ROLES["com"], mono=mono))
+        rule = canvas.rectangle((box.x, box.y + LABEL, box.w, 0.75), "Code rule", canvas.tokens["line"])
+        shapes += [label, rule]
     for line in block["hl"]:
         y = top + (line - 1) * pitch
         shapes.append(canvas.rectangle((box.x, y, box.w, pitch), "Marked line", canvas.tokens["hl"]))

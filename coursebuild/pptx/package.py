@@ -13,7 +13,6 @@ from lxml import etree
 from pptx.oxml.ns import qn
 
 from coursebuild.pptx.xml import element
-from coursebuild.shown import clean
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip file can hold
 PACKED = (".png", ".mp4", ".jpg", ".jpeg")  # compressed already
@@ -24,8 +23,8 @@ _P14 = "http://schemas.microsoft.com/office/powerpoint/2010/main"
 def set_properties(presentation: Any, title: str, author: str, language: str, comments: str) -> None:
     """The document's properties; its dates are fixed, for the sake of equal bytes."""
     core = presentation.core_properties
-    core.title, core.author, core.language = clean(title)[:255], clean(author)[:255], language
-    core.comments = clean(comments)[:255]
+    core.title, core.author, core.language = title[:255], author[:255], language
+    core.comments = comments[:255]
     core.last_modified_by, core.revision = core.author, 1
     core.created = core.modified = datetime.datetime(2025, 1, 1)
 
@@ -41,8 +40,8 @@ def add_sections(presentation: Any, names: list[str]) -> None:
     last, ids = None, None
     for number, (name, slide) in enumerate(zip(names, slides, strict=True)):
         if name != last or ids is None:
-            guid = "{" + str(uuid.uuid5(uuid.NAMESPACE_URL, f"section {number} {clean(name)}")).upper() + "}"
-            attributes = {"name": clean(name) or "Slides", "id": guid}
+            guid = "{" + str(uuid.uuid5(uuid.NAMESPACE_URL, f"section {number} {name}")).upper() + "}"
+            attributes = {"name": name or "Slides", "id": guid}
             section = etree.SubElement(sections, f"{{{_P14}}}section", attributes)
             ids, last = etree.SubElement(section, f"{{{_P14}}}sldIdLst"), name
         etree.SubElement(ids, f"{{{_P14}}}sldId", {"id": slide.get("id")})
@@ -55,6 +54,9 @@ def add_sections(presentation: Any, names: list[str]) -> None:
 
 def save(presentation: Any, target: Path) -> None:
     """Write the presentation; the same content gives the same bytes."""
+    for part in (presentation.part, presentation.part.package):  # left over from python-pptx's own template
+        for rid in [r.rId for r in part._rels.values() if r.reltype.endswith(("/thumbnail", "/printerSettings"))]:
+            part._rels.pop(rid)
     buffer = io.BytesIO()
     presentation.save(buffer)
     with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(target, "w") as out:

@@ -6,7 +6,6 @@ import io
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import typst
 from PIL import Image
@@ -16,17 +15,18 @@ from pptx.enum.text import PP_ALIGN
 from coursebuild import fonts, mathtex, theme
 from coursebuild.files import cached, key_of, sha256
 from coursebuild.model import FPS, PAGE, JsonDict
-from coursebuild.pptx.canvas import ASCENT, DESCENT, Canvas
+from coursebuild.pptx.canvas import Canvas
 from coursebuild.pptx.text import Style
 from coursebuild.pptx.timing import play_at_once
 from coursebuild.pptx.xml import add_vector, describe, emu
-from coursebuild.shown import Box
+from coursebuild.shown import CAPITALS, Box
 
 PPI = 432  # of formulas: 6 pixels a point, sharp on a 4K screen
 FORMULA_BASE = 22.0  # points: the size in which a formula of `size` 22 stands in text of the body's size
-CARD_PAD = 36.0  # points at both sides of a formula in a card
-CAPTION_SCALE = 0.72
-SOURCE_SIZE = 9.0  # points
+CARD_PAD = 44.5  # points at both sides of a formula in a card
+CAPTION_SCALE = 0.74
+SOURCE_SIZE = 11.5  # points
+SMALL_ASCENT, SMALL_DESCENT = 0.24, 0.24  # as canvas.ASCENT, for text with single line spacing
 
 
 def formula(canvas: Canvas, block: JsonDict) -> None:
@@ -55,16 +55,14 @@ def formula_files(tex: str, size: float, colour: str, cache: Path) -> tuple[Path
         f'#show math.equation: set text(font: "{family["math"]}", size: 1.06em)\n'
         f"$ {mathtex.typst(tex, True)} $"
     )
-    key = key_of("formula", source, PPI, version("typst"))
-    png = cached(cache, "formula", key, ".png", partial(_compile, source, "png", cache))
-    svg = cached(cache, "formula", key, ".svg", partial(_compile, source, "svg", cache))
+    key = key_of("formula", source, PPI, version("typst"), fonts.fonts_key())
+    png = cached(cache, "formula", key, ".png", partial(_compile, source, "png"))
+    svg = cached(cache, "formula", key, ".svg", partial(_compile, source, "svg"))
     return png, svg
 
 
-def _compile(source: str, kind: str, cache: Path, target: Path) -> None:
-    folder = str(fonts.font_dir(cache))
-    data = typst.compile(source.encode(), format=kind, ppi=PPI, font_paths=[folder], ignore_system_fonts=True)
-    target.write_bytes(data if isinstance(data, bytes) else data[0])
+def _compile(source: str, kind: str, target: Path) -> None:
+    target.write_bytes(typst.compile(source.encode(), format=kind, ppi=PPI, font_paths=fonts.typst_fonts()))
 
 
 def figure(canvas: Canvas, block: JsonDict) -> None:
@@ -75,12 +73,11 @@ def figure(canvas: Canvas, block: JsonDict) -> None:
     picture = canvas.slide.shapes.add_picture(str(png), *(emu(v) for v in place))
     describe(picture, f"Figure: {block['name']}", block["alt"])
     shapes = [picture]
-    for text, y, size in _small_lines(canvas, block, box):
-        spans = text if isinstance(text, list) else [{"k": "text", "t": text}]
-        height = size * (0.73 + ASCENT + DESCENT)
-        shape = canvas.text_box(
-            (box.x, y - ASCENT * size, box.w, height), "Caption" if size > SOURCE_SIZE else "Source"
+    for name, spans, y, size in _small_lines(block, box):
+        height = (
+            box.y + box.h + SMALL_DESCENT * size - y if name == "Caption" and not block.get("source") else size * 1.35
         )
+        shape = canvas.text_box((box.x, y - SMALL_ASCENT * size, box.w, height), name)
         par = shape.text_frame.paragraphs[0]
         par.alignment = PP_ALIGN.CENTER
         canvas.pen.spans(par, spans, Style(size, COLOUR.TEXT_2))
@@ -88,15 +85,15 @@ def figure(canvas: Canvas, block: JsonDict) -> None:
     canvas.appear(shapes, block["step"])
 
 
-def _small_lines(canvas: Canvas, block: JsonDict, box: Box) -> list[tuple[Any, float, float]]:
-    """(text, top of its capitals, size) of the caption and the source under a figure."""
-    size = box.size * CAPTION_SCALE
-    y, out = box.y + box.ih + 0.5 * size, []
+def _small_lines(block: JsonDict, box: Box) -> list[tuple[str, list[JsonDict], float, float]]:
+    """(name, spans, top of the capitals, size) of the caption and the source under a figure."""
+    out: list[tuple[str, list[JsonDict], float, float]] = []
+    size, y = box.size * CAPTION_SCALE, box.y + box.ih + 8
     if block.get("caption"):
-        out.append((block["caption"], y, size))
-        y += size * 1.35
-    if block.get("source"):
-        out.append((block["source"], y, SOURCE_SIZE))
+        out.append(("Caption", block["caption"], y, size))
+    if block.get("source"):  # the last line of the block
+        y = box.y + box.h - CAPITALS * SOURCE_SIZE
+        out.append(("Source", [{"k": "text", "t": block["source"]}], y, SOURCE_SIZE))
     return out
 
 

@@ -8,15 +8,18 @@ from pptx.enum.dml import MSO_THEME_COLOR as COLOUR
 from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 from pptx.oxml.ns import qn
 
+from coursebuild.measure import lines
 from coursebuild.model import JsonDict
+from coursebuild.pptx import fit
 from coursebuild.pptx.canvas import Canvas
-from coursebuild.pptx.measure import lines
 from coursebuild.pptx.text import Style
 from coursebuild.pptx.xml import describe, element, emu
+from coursebuild.shown import CAPITALS, LEADING
 
 TEXT_SCALE = 0.80  # of a table's text; Typst sets 0.82: cells filled to the last point would wrap elsewhere
 NO_STYLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"  # "No Style, No Grid"
-PAD_X, PAD_Y = 14, 5  # points
+PAD_X, PAD_Y = 13, 4  # points
+INSET = 0.64  # above and below the text of a row, in the layout engine / size
 ALIGN = {"left": PP_ALIGN.LEFT, "right": PP_ALIGN.RIGHT, "center": PP_ALIGN.CENTER}
 
 
@@ -34,24 +37,23 @@ def table(canvas: Canvas, block: JsonDict) -> None:
     for column, width in zip(grid.columns, widths, strict=True):
         column.width = emu(width)
     size = box.size * TEXT_SCALE
-    for row, height in zip(grid.rows, row_heights(rows, widths, size, box.h, canvas), strict=True):
-        row.height = emu(height)
+    size *= fit.factor(canvas, block, box, lambda f: sum(row_heights(rows, widths, size * f, canvas)))
+    heights = row_heights(rows, widths, size, canvas)
+    for row, height in zip(grid.rows, heights, strict=True):
+        row.height = emu(height * box.h / sum(heights))
     for i, cells in enumerate(rows):
         for j, spans in enumerate(cells):
             _cell(canvas, grid.cell(i, j), spans, size, ALIGN[block["align"][j]], i)
     canvas.appear([frame], block["step"])
 
 
-def row_heights(
-    rows: list[list[list[JsonDict]]], widths: list[float], size: float, height: float, canvas: Canvas
-) -> list[float]:
-    """The block's height shared out as the layout engine does: lines of text, and the same padding for each row."""
+def row_heights(rows: list[list[list[JsonDict]]], widths: list[float], size: float, canvas: Canvas) -> list[float]:
+    """Heights in points as the layout engine makes them: lines of text, and the same padding for each row."""
     counts = [
         max(lines(cell, size, width - 2 * PAD_X - 1, canvas.cache) for cell, width in zip(row, widths, strict=True))
         for row in rows
     ]
-    weights = [0.727 * 2 + count * 1.21 - 0.3 for count in counts]
-    return [height * weight / sum(weights) for weight in weights]
+    return [size * (CAPITALS + (count - 1) * (CAPITALS + LEADING) + 2 * INSET) for count in counts]
 
 
 def _cell(canvas: Canvas, cell: Any, spans: list[JsonDict], size: float, align: Any, row: int) -> None:

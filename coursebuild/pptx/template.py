@@ -9,16 +9,20 @@ from pptx import Presentation
 from pptx.oxml.ns import qn
 
 from coursebuild.pptx.xml import element, emu, fill, place
+from coursebuild.shown import FOOTER as FOOTER_LINE
+from coursebuild.shown import ORIGIN as ORIGIN_LINE
 
 LAYOUTS = ("Title", "Content", "Two columns", "Title only", "Animation")
 KICKER, AUTHOR, FOOTER, NUMBER = 13, 14, 10, 11  # idx of the placeholders that python-pptx has no name for
-BULLETS = ((23.0, 26, "■", 55, 8), (19.8, 52, "–", 100, 5), (18.0, 74, "–", 100, 4))
+BULLETS = ((23.0, 26, "■", 55, 7.3), (20.0, 50, "–", 100, 7.0), (18.0, 72, "–", 100, 4))
 """Per level: size, left margin (points), mark, its size (percent), space above (points)."""
-HANG = (26, 22, 20)  # points between a bullet's mark and its text
+BULLET_COLOURS = ("accent1", "tx2", "tx2")
+HANG = (26, 22, 22)  # points between a bullet's mark and its text
+NUMBER_MARGIN = 32.7  # points: numbers need more room than marks
 LINE = 1.1  # line height of body text / that of the font
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _TITLE, _BODY = (60, 58, 840, 44), (60, 124, 840, 366)
-_FOOTER, _NUMBER = (60, 503, 600, 18), (800, 503, 100, 18)
+_FOOTER, _NUMBER, _ORIGIN = (60, 508, FOOTER_LINE[1], 18), (820, 508, 80, 18), (440, 508, ORIGIN_LINE[1], 18)
 _EMPTY = '<a:p><a:endParaRPr lang="en-US"/></a:p>'
 _FIELD = (
     '<a:p><a:fld id="{B6F15528-21DE-4FAA-801E-634DDDAF4B2B}" type="slidenum"><a:rPr lang="en-US"/>'
@@ -102,12 +106,13 @@ def _text_styles() -> Any:
         levels += (
             f'<a:lvl{i}pPr marL="{emu(margin)}" indent="{emu(-hang)}" algn="l" rtl="0">'
             f'<a:lnSpc><a:spcPct val="{round(LINE * 100_000)}"/></a:lnSpc>'
-            f'<a:spcBef><a:spcPts val="{above * 100}"/></a:spcBef><a:buClr><a:schemeClr val="accent1"/></a:buClr>'
+            f'<a:spcBef><a:spcPts val="{round(above * 100)}"/></a:spcBef><a:buClr>'
+            f'<a:schemeClr val="{BULLET_COLOURS[i - 1]}"/></a:buClr>'
             f'<a:buSzPct val="{percent * 1000}"/><a:buFont typeface="Arial"/><a:buChar char="{mark}"/>'
             f'<a:defRPr sz="{round(size * 100)}" kern="1200">{fill("tx1")}{fonts("mn")}</a:defRPr></a:lvl{i}pPr>'
         )
     title = (
-        '<a:lvl1pPr algn="l" rtl="0"><a:lnSpc><a:spcPct val="95000"/></a:lnSpc>'
+        '<a:lvl1pPr algn="l" rtl="0"><a:lnSpc><a:spcPct val="88000"/></a:lnSpc>'
         '<a:spcBef><a:spcPct val="0"/></a:spcBef><a:buNone/>'
         f'<a:defRPr sz="3200" b="1" kern="1200" spc="-40">{fill("tx1")}{fonts("mj")}</a:defRPr></a:lvl1pPr>'
     )
@@ -135,12 +140,12 @@ def _write_layouts(presentation: Any) -> None:
 
 
 def _title_layout() -> list[Any]:
-    big = '<a:lvl1pPr algn="l"><a:defRPr sz="5600" spc="-150"/></a:lvl1pPr>'
+    big = '<a:lvl1pPr algn="l"><a:defRPr sz="5800" spc="-150"/></a:lvl1pPr>'
     return [
-        _placeholder(2, "Title", "ctrTitle", None, (60, 203, 840, 66), 'anchor="t"', big, _prompt("Lecture title")),
-        _placeholder(3, "Subtitle", "subTitle", 1, (60, 277, 640, 80), "", _plain(2400, "tx2"), _prompt("Subtitle")),
-        _placeholder(4, "Course", "body", KICKER, (60, 172, 840, 22), "", _kicker(1500), _prompt("Course")),
-        _placeholder(5, "Origin", "body", AUTHOR, (60, 486, 840, 20), "", _plain(1300, "tx2"), _prompt("Origin")),
+        _placeholder(2, "Title", "ctrTitle", None, (60, 203, 450, 66), 'anchor="t"', big, _prompt("Lecture title")),
+        _placeholder(3, "Subtitle", "subTitle", 1, (60, 277, 410, 80), "", _plain(2300, "tx2"), _prompt("Subtitle")),
+        _placeholder(4, "Course", "body", KICKER, (60, 172, 450, 20), "", _kicker(1400), _prompt("Course")),
+        _placeholder(5, "Origin", "body", AUTHOR, (60, 494, 480, 20), "", _plain(1200, "tx2"), _prompt("Origin")),
     ]
 
 
@@ -156,6 +161,8 @@ def _layout(name: str) -> list[Any]:
         shapes.append(_placeholder(5, "Right", None, 2, (499, 124, 401, 366), prompt=_prompt("Right")))
     if name == "Animation":
         return shapes[:1]
+    origin = _plain(1000, "tx2").replace("<a:lvl1pPr", '<a:lvl1pPr algn="r"')
+    shapes.append(_placeholder(7, "Origin", "body", AUTHOR, _ORIGIN, 'anchor="ctr"', origin, _prompt("Origin")))
     shapes.append(_placeholder(8, "Footer", "ftr", FOOTER, None, prompt=_EMPTY))
     shapes.append(_placeholder(9, "Slide number", "sldNum", NUMBER, None, prompt=_FIELD))
     return shapes

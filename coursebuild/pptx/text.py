@@ -11,9 +11,8 @@ from pptx.util import Pt
 from coursebuild import mathtex
 from coursebuild.model import JsonDict
 from coursebuild.pptx.xml import element
-from coursebuild.shown import BODY, clean, safe_link
+from coursebuild.shown import BODY, CODE_SCALE, safe_link
 
-CODE_SCALE = 0.86  # inline code / the text around it: JetBrains Mono looks larger than Inter
 RAISE = {1: 30_000, -1: -25_000}  # of super- and subscripts, in thousandths of a percent of the size
 ROLES = {  # of code tokens, in colours of the theme, so that another theme recolours listings too
     "kw": COLOUR.ACCENT_5,
@@ -54,7 +53,7 @@ class Typesetter:
     def run(self, paragraph: Any, text: str, style: Style = Style()) -> None:
         """Add one run; line breaks in `text` become spaces."""
         run = paragraph.add_run()
-        run.text = clean(text).replace("\n", " ").replace("\r", " ").replace("\t", "    ")
+        run.text = text.replace("\n", " ").replace("\r", " ").replace("\t", "    ")
         font, properties = run.font, run._r.get_or_add_rPr()
         properties.set("lang", self.language)
         properties.set("dirty", "0")  # spell checked: no red waves under new decks

@@ -39,9 +39,11 @@ def word(text: str) -> str:
             return _plural(known, tail)
     if re.fullmatch(r"[A-Z]{2,5}s", text):
         return _spelled_plural(text[:-1])
+    if (humps := _HUMPS.findall(text)) and re.fullmatch(r"[A-Z]{3,}[a-z]{2,}", text):  # MSELoss
+        return " ".join(_hump(h, single=False) for h in humps)
     if "-" in text.strip("-"):
         return _hyphenated(text)
-    if any(c.isdigit() for c in text):
+    if any(c.isdecimal() for c in text):
         return " ".join(_piece(p) for p in _PIECES.findall(text))
     return text
 
@@ -56,6 +58,8 @@ def _known(text: str) -> str | None:
 
 def _plural(spoken: str, tail: str) -> str:
     """The possessive keeps its apostrophe; a plural of spelled letters needs the letter's own plural."""
+    if tail == "'s":
+        return spoken + tail
     head, _, last = spoken.rpartition(" ")
     if last in PLURAL_LETTERS and len(last) == 1:
         return f"{head} {PLURAL_LETTERS[last]}".strip()
@@ -75,13 +79,13 @@ def _hyphenated(text: str) -> str:
     out = ""
     for part in parts:
         said = word(part)
-        joint = " " if part.isdigit() or " " in said or " " in out else "-"
+        joint = " " if part.isdecimal() or " " in said or " " in out else "-"
         out += (joint if out else "") + said
     return out
 
 
 def _piece(text: str) -> str:
-    if not text.isdigit():
+    if not text.isdecimal():
         return word(text)
     return digits(text) if text.startswith("0") and len(text) > 1 else cardinal(int(text))
 

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 TENS = ["_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 SCALES = ["", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion"]
 IRREGULAR = {
@@ -81,10 +102,7 @@ def plural(words: str) -> str:
 def decimal(text: str) -> str:
     """The words of an unsigned number as written: "60,000", "98.26", ".5", "2.5.1", "007"."""
     whole, *fractions = text.translate(_NO_GROUPING).split(".")
-    if len(whole) > 1 and whole.startswith("0"):
-        words = digits(whole)
-    else:
-        words = cardinal(int(whole or "0"))
+    words = digits(whole) if len(whole) > 1 and whole.startswith("0") else cardinal(int(whole or "0"))
     return " point ".join([words, *(digits(part) for part in fractions)])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from typing import Literal
 
@@ -21,6 +22,7 @@ from coursebuild.speech.lexicon import FOLDED
 MAX_PAUSE = 30.0  # seconds; a longer one is a slip of the pen
 PAUSE = re.compile(r"\[\s*pause\b([^\]]*)\]", re.IGNORECASE)
 ABBREVIATIONS = {s for s in FOLDED if s.endswith(".")} | {"dr.", "mr.", "mrs.", "ms.", "prof.", "st.", "jr."}
+SLIP = re.compile(r"\[\s*([a-z]{4,6})\s+[\d.]+\s*s?\s*\]", re.IGNORECASE)
 NOT_LAST = ABBREVIATIONS - {"etc.", "et al.", "resp."}
 AFTER_INITIAL = {"The", "This", "That", "These", "It", "We", "And", "But", "Then", "So", "In", "For", "If", "Now",
                  "You", "There", "A", "An", "Here", "When", "Its", "Each", "Every", "They", "What", "How"}  # fmt: skip
@@ -105,6 +107,9 @@ def _close(pieces: list[Piece], sentence: list[Atom]) -> None:
 def _parts(text: str, *, starts: bool) -> Iterator[str | float | None]:
     """Texts, None where a sentence ends, a number where a pause stands."""
     at = 0
+    for mark in SLIP.finditer(text):
+        if mark[1].lower() != "pause" and get_close_matches(mark[1].lower(), ["pause"]):
+            raise CourseError(f"unknown mark {mark[0]}", hint="write [pause 2]: seconds of silence")
     for mark in PAUSE.finditer(text):
         yield from _sentences(text[at : mark.start()], starts=starts and at == 0)
         yield _seconds(mark)

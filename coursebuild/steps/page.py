@@ -9,9 +9,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from coursebuild import web
+from coursebuild import mathtex, web
 from coursebuild.errors import CourseError
 from coursebuild.model import FPS, Deck, Record, Script, Speech, Timeline
+from coursebuild.speech.sentences import Atom, split
+from coursebuild.speech.written import written
 
 JsonDict = dict[str, Any]
 
@@ -48,29 +50,26 @@ def page(inputs: dict[str, Path], products: dict[str, Path], params: JsonDict, c
             hint=f"build day {deck.day} again from its lecture",
         )
     files = params["files"]
-    html = (
-        web.environment()
-        .get_template("day.html.j2")
-        .render(
-            deck=deck,
-            syllabus=params.get("syllabus") or {},
-            length=web.clock(timeline.frames),
-            seconds=round(timeline.frames / FPS),
-            chapters=_chapters(deck, timeline),
-            files=files,
-            poster=web.picture_uri(inputs["poster"], POSTER_WIDTH, cache),
-            captions=web.data_uri(inputs["vtt"].read_bytes(), "text/vtt"),
-            chapter_track=web.data_uri(_chapter_track(timeline).encode(), "text/vtt"),
-            downloads=_downloads(inputs, files),
-            colab=colab_url(params["repository"], params["branch"], files.get("notebook")),
-            figures=_figures(deck, record, folder),
-            claims=sorted(record.claims.items(), key=lambda claim: claim[1]),
-            metrics=[(name.replace("_", " "), show_value(v)) for name, v in record.metrics.items()],
-            provenance=_provenance(record, params["repository"], params["branch"]),
-            previous=params.get("previous"),
-            next=params.get("next"),
-            credits=[*params.get("credits", []), *_voice(inputs)],
-        )
+    html = web.render(
+        "day.html.j2",
+        cache,
+        deck=deck,
+        syllabus=params.get("syllabus") or {},
+        length=web.clock(timeline.frames),
+        chapters=_chapters(deck, spoken, timeline),
+        files=files,
+        poster=web.picture_uri(inputs["poster"], POSTER_WIDTH, cache),
+        captions=web.data_uri(inputs["vtt"].read_bytes(), "text/vtt"),
+        chapter_track=web.data_uri(_chapter_track(timeline).encode(), "text/vtt"),
+        downloads=_downloads(inputs, files),
+        colab=colab_url(params["repository"], params["branch"], files.get("notebook")),
+        figures=_figures(deck, record, folder),
+        claims=sorted(record.claims.items(), key=lambda claim: claim[1]),
+        metrics=[(name.replace("_", " "), show_value(v)) for name, v in record.metrics.items()],
+        provenance=_provenance(record, params["repository"], params["branch"]),
+        previous=params.get("previous"),
+        next=params.get("next"),
+        credits=[*params.get("credits", []), *_voice(inputs)],
     )
     products["page"].write_text(html, encoding="utf-8")
 
@@ -82,14 +81,19 @@ def _voice(inputs: dict[str, Path]) -> list[str]:
 # ------------------------------------------------------------------ film
 
 
-def _chapters(deck: Deck, timeline: Timeline) -> list[JsonDict]:
+def _chapters(deck: Deck, spoken: Script, timeline: Timeline) -> list[JsonDict]:
     """Slides as chapters, each with its sentences in the paragraphs in which they are said."""
     slides = {slide.id: slide for slide in deck.slides}
+    forms = {beat.id: _rich_forms(beat.text) for slide in spoken.slides for beat in slide.beats}
     chapters = []
     for timed in timeline.slides:
         slide = slides.get(timed.id)
         beats = [
-            [{"at": _seconds(s.start), "html": web.rich(s.written)} for s in beat.sentences if s.written.strip()]
+            [
+                {"at": _seconds(s.start), "html": forms.get(beat.id, {}).get(s.written, escape(s.written))}
+                for s in beat.sentences
+                if s.written.strip()
+            ]
             for beat in timed.beats
         ]
         chapters.append(
@@ -102,6 +106,20 @@ def _chapters(deck: Deck, timeline: Timeline) -> list[JsonDict]:
             }
         )
     return chapters
+
+
+def _rich_forms(markdown: str) -> dict[str, Markup]:
+    """The sentences of a beat: what the captions say -> the same with code and formulas as such.
+
+    A sentence of the timeline that is not among them (of another version of the lecture) stays as it is.
+    """
+    return {written(p.atoms): Markup().join(map(_atom, p.atoms)) for p in split(markdown) if p.atoms}
+
+
+def _atom(atom: Atom) -> Markup:
+    if atom.kind == "math":
+        return Markup(mathtex.mathml(atom.text))
+    return Markup("<code>{}</code>").format(atom.text) if atom.kind == "code" else escape(atom.text)
 
 
 def _seconds(frames: int) -> str:

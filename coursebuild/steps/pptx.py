@@ -6,22 +6,29 @@ import copy
 from pathlib import Path
 from typing import Any
 
+from pptx.enum.dml import MSO_THEME_COLOR as COLOUR
 from pptx.util import Pt
 
 from coursebuild import theme
+from coursebuild.cover import artwork
 from coursebuild.errors import CourseError
-from coursebuild.model import Slide
+from coursebuild.measure import fitting
+from coursebuild.model import PAGE, Slide
 from coursebuild.pptx.blocks import draw
-from coursebuild.pptx.canvas import ASCENT, DESCENT, Canvas
+from coursebuild.pptx.canvas import DESCENT, Canvas
 from coursebuild.pptx.check import problems
+from coursebuild.pptx.fit import title_size
 from coursebuild.pptx.package import add_sections, save, set_properties
 from coursebuild.pptx.template import AUTHOR, FOOTER, KICKER, NUMBER, new_presentation
-from coursebuild.pptx.text import Typesetter
-from coursebuild.pptx.xml import emu
-from coursebuild.shown import Box, Sources, clean, footer, provenance, walk
+from coursebuild.pptx.text import Style, Typesetter
+from coursebuild.pptx.xml import decorate, describe, emu
+from coursebuild.shown import FOOTER as FOOTER_LINE
+from coursebuild.shown import ORIGIN, Box, Sources, footer, over_title, provenance, walk
 
-TITLE_SIZE, COVER_SIZE, SUBTITLE_SIZE = 32.0, 56.0, 24.0  # points
-COVER_KICKER_ABOVE = 37.0  # points from the top of the course's name to that of the lecture's title
+TITLE_SIZE, SUBTITLE_SIZE = 32.0, 23.0  # points
+TITLE_ASCENT, SUBTITLE_ASCENT = 0.12, 0.30  # as canvas.ASCENT; the lines of titles are tighter
+COVER_KICKER_ABOVE = 33.0  # points from the top of the course's name to that of the lecture's title
+PROGRESS = 3.0  # points, the bar at the bottom
 
 
 def pptx(inputs: dict[str, Path], products: dict[str, Path], params: dict, cache: Path) -> None:
@@ -55,54 +62,91 @@ def layout_of(slide: Slide) -> str:
 
 
 def _draw_slide(canvas: Canvas, slide: Slide) -> None:
-    made, deck = canvas.slide, canvas.sources.deck
+    made = canvas.slide
     fields = {p.placeholder_format.idx: p for p in made.placeholders}
     canvas.pen.spans(made.shapes.title.text_frame.paragraphs[0], slide.title)
     if slide.kind == "title":
         _cover(canvas, slide, fields)
     else:
-        _place_title(made.shapes.title, canvas.sources.title_box(slide), TITLE_SIZE)
+        _place_title(canvas, made.shapes.title, slide, TITLE_SIZE)
         if KICKER in fields:
-            fields[KICKER].text_frame.text = clean(slide.kicker)
-            if not slide.kicker.strip():
-                fields[KICKER]._element.getparent().remove(fields[KICKER]._element)
+            _fill(fields[KICKER], slide.kicker)
     draw(canvas, slide.blocks)
-    if slide.kind != "title":
+    if slide.kind == "content":
         canvas.drop_bodies()
-        _footer(made, footer(deck))
+        _frame(canvas, slide, fields)
     made.notes_slide.notes_text_frame.text = "\n".join(canvas.sources.notes(slide))
     canvas.builds.write(made)
 
 
 def _cover(canvas: Canvas, slide: Slide, fields: dict[int, Any]) -> None:
-    """The title slide: course and day, title, subtitle, where the numbers come from."""
-    deck, place = canvas.sources.deck, canvas.sources.title_box(slide)
-    _place_title(fields[0], place, COVER_SIZE)
-    fields[KICKER].text_frame.text = clean(f"{deck.course}  ·  Day {deck.day}")
+    """The title slide: the day, title, subtitle, where the numbers come from, and the drawing."""
+    sources = canvas.sources
+    deck, place = sources.deck, sources.title_box(slide)
+    png = artwork(deck, canvas.theme, "png", canvas.cache)
+    drawing = canvas.slide.shapes.add_picture(str(png), 0, 0, emu(PAGE[0]), emu(PAGE[1]))
+    describe(drawing, "Artwork")
+    decorate(drawing)
+    tree = canvas.slide.shapes._spTree
+    tree.insert(2, drawing._element)  # behind the text: after the two properties of the tree
+    _place_title(canvas, fields[0], slide, sources.cover_size(slide))
+    _fill(fields[KICKER], over_title(deck, slide))
     if place:
-        fields[KICKER].top = emu(place.y - COVER_KICKER_ABOVE)
-        fields[KICKER].left, fields[KICKER].width, fields[KICKER].height = emu(place.x), emu(840), emu(22)
-    if slide.subtitle:
-        canvas.pen.spans(fields[1].text_frame.paragraphs[0], slide.subtitle)
-        _place_title(fields[1], canvas.sources.title_box(slide, "st"), SUBTITLE_SIZE)
+        top, width = emu(place.y - COVER_KICKER_ABOVE), emu(place.w)
+        fields[KICKER].left, fields[KICKER].top, fields[KICKER].width = emu(place.x), top, width
+        fields[KICKER].height = emu(20)
+    canvas.pen.spans(fields[1].text_frame.paragraphs[0], slide.subtitle)
+    _place(fields[1], sources.title_box(slide, "st"), SUBTITLE_SIZE, SUBTITLE_ASCENT)
+    if not slide.subtitle:
+        _fill(fields[1], "")
+    par = fields[AUTHOR].text_frame.paragraphs[0]
+    canvas.pen.run(par, deck.course, Style(bold=True))
+    canvas.pen.run(par, f"  ·  {deck.run_line}" if deck.run_line else "")
+
+
+def _fill(placeholder: Any, text: str) -> None:
+    """Put a text into a placeholder, or remove the placeholder where there is none."""
+    if text.strip():
+        placeholder.text_frame.text = text
     else:
-        fields[1]._element.getparent().remove(fields[1]._element)
-    fields[AUTHOR].text_frame.text = clean(deck.run_line)
+        placeholder._element.getparent().remove(placeholder._element)
 
 
-def _place_title(shape: Any, box: Box | None, size: float) -> None:
-    """Put a title where the layout engine put it, with its shrink factor."""
+def _place_title(canvas: Canvas, shape: Any, slide: Slide, size: float) -> None:
+    """Put a title where the layout engine put it, in `size` points or what fits the same number of lines."""
+    box = canvas.sources.title_box(slide)
+    _place(shape, box, size, TITLE_ASCENT)
+    fits = title_size(canvas, slide.title, box, size, slide.kind)
+    if fits != size or slide.kind == "title":
+        _resize(shape, fits)
+
+
+def _place(shape: Any, box: Box | None, size: float, ascent: float) -> None:
+    """Put a text of `size` points where the layout engine put it."""
     if box is None:
         return
-    size *= box.k
     shape.left, shape.width = emu(box.x), emu(box.w)
-    shape.top, shape.height = emu(box.y - ASCENT * size), emu(box.h + (ASCENT + DESCENT) * size)
-    if box.k != 1:
-        for run in shape.text_frame.paragraphs[0].runs:
-            run.font.size = Pt(round(size * 2) / 2)
+    shape.top, shape.height = emu(box.y - ascent * size), emu(box.h + (ascent + DESCENT) * size)
 
 
-def _footer(slide: Any, text: str) -> None:
+def _resize(shape: Any, size: float) -> None:
+    for run in shape.text_frame.paragraphs[0].runs:
+        run.font.size = Pt(size)
+
+
+def _frame(canvas: Canvas, slide: Slide, fields: dict[int, Any]) -> None:
+    """What stands at the foot of every slide: the day, where the numbers come from, number, progress."""
+    deck, total = canvas.sources.deck, len(canvas.sources.deck.slides)
+    origin = fields[AUTHOR]
+    canvas.slide.shapes._spTree.append(origin._element)  # read after the content
+    _fill(origin, deck.run_line)
+    _resize(origin, fitting(deck.run_line, *ORIGIN, canvas.cache))
+    _footer(canvas.slide, footer(deck), fitting(footer(deck), *FOOTER_LINE, canvas.cache))
+    bar = (0, PAGE[1] - PROGRESS, PAGE[0] * slide.n / total, PROGRESS)
+    canvas.rectangle(bar, "Progress", COLOUR.ACCENT_1)
+
+
+def _footer(slide: Any, text: str, size: float) -> None:
     """Give the slide its footer and number; python-pptx leaves these placeholders on the layout."""
     for placeholder in slide.slide_layout.placeholders:
         index = placeholder.placeholder_format.idx
@@ -115,8 +159,8 @@ def _footer(slide: Any, text: str) -> None:
         tree.append(element)
         if index == FOOTER:
             shape = slide.shapes[-1]
-            shape.text_frame.text = clean(text)
-            shape.text_frame.paragraphs[0].runs[0]._r.get_or_add_rPr().set("lang", "en-US")
+            shape.text_frame.text = text
+            _resize(shape, size)
 
 
 def _refuse(sources: Sources, found: list[str]) -> None:

@@ -12,7 +12,7 @@ from coursebuild.errors import CourseError
 from coursebuild.files import sha256
 from coursebuild.model import Record
 
-PNG_PPI = 144  # as the run step saves them: two pixels a point
+PNG_PPI = 288  # as the run step saves them: four pixels a point
 
 
 def recorded(inputs: dict[str, Path], products: dict[str, Path], params: dict, cache: Path) -> None:

@@ -24,16 +24,14 @@ def site(inputs: dict[str, Path], products: dict[str, Path], params: JsonDict, c
     cards = [_card(number, inputs, cache) for number in numbers]
     built = {card["day"]: card for card in cards}
     days = {entry["day"]: entry for entry in params["syllabus"]["days"]}
-    html = (
-        web.environment()
-        .get_template("index.html.j2")
-        .render(
-            course=params["course"],
-            cards=cards,
-            weeks=_weeks(days, built, params["syllabus"].get("weeks", [])),
-            n_days=len(set(days) | set(built)),
-            minutes=round(sum(card["frames"] for card in cards) / FPS / 60),
-        )
+    html = web.render(
+        "index.html.j2",
+        cache,
+        course=params["course"],
+        cards=cards,
+        weeks=_weeks(days, built, params["syllabus"].get("weeks", [])),
+        n_days=len(set(days) | set(built)),
+        minutes=round(sum(card["frames"] for card in cards) / FPS / 60),
     )
     products["index"].write_text(html, encoding="utf-8")
 

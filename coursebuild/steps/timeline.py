@@ -39,6 +39,7 @@ def timeline(inputs: dict[str, Path | None], products: dict[str, Path], params: 
     speech = Speech.load(_given(inputs, "speech"))
     clips = inputs.get("clips")
     plan = schedule(speech, Clips.load(clips) if clips else None)
+    check(plan)
     plan.save(products["timeline"])
     cues = captions.cues(plan)
     for name, text in (("vtt", captions.vtt(cues)), ("srt", captions.srt(cues))):

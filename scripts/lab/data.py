@@ -162,7 +162,7 @@ def _keep(files: dict[str, bytes], source: str) -> Path:
     for name, content in {**files, "SOURCE": source.encode()}.items():
         part = raw / f".{name}.{os.getpid()}.part"
         part.write_bytes(content)
-        os.replace(part, raw / name)
+        part.replace(raw / name)
     return raw.parent.parent
 
 

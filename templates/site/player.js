@@ -65,9 +65,12 @@
     return true;
   }
 
-  const touched = () => film.currentTime > 0 || !film.paused;
+  let started = false; // nothing is marked until the film has been touched; then the start is a place like any
   for (const name of ["timeupdate", "seeking"]) {
-    film.addEventListener(name, () => touched() && mark(film.currentTime));
+    film.addEventListener(name, () => {
+      started ||= film.currentTime > 0 || !film.paused;
+      if (started) mark(film.currentTime);
+    });
   }
 
   // ------------------------------------------------------------ follow

@@ -1,4 +1,4 @@
-"""How wide text is and in how many lines it breaks, from the fonts themselves. Widths in points."""
+"""How wide text is and in how many lines it breaks, from the fonts themselves. Lengths in points."""
 
 from __future__ import annotations
 
@@ -10,24 +10,37 @@ from PIL import ImageFont
 
 from coursebuild import fonts, mathtex
 from coursebuild.model import JsonDict
-from coursebuild.pptx.text import CODE_SCALE
-from coursebuild.shown import CODE_ASPECT
+from coursebuild.shown import CODE_ASPECT, CODE_SCALE
 
 EM = 1000  # size in which the fonts are read
 SCRIPT = 0.66  # size of raised and lowered text / that on the line
+ROUNDING = 0.98  # share of a line that may be full: programs round widths up
 
 
-def lines(spans: list[JsonDict], size: float, width: float, cache_folder: Path) -> int:
-    """Lines that rich text of `size` points fills when it is broken at spaces into `width` points."""
-    count, x = 1, 0.0
-    space = _length("Regular", " ", cache_folder) * size
-    for word in _words(spans):
-        needed = sum(_span_width(span, size, cache_folder) for span in word)
-        if x and x + space + needed > width:
+def lines(spans: list[JsonDict], size: float, room: float, cache_folder: Path, tracking: float = 0.0) -> int:
+    """Lines that rich text of `size` points fills when it is broken at spaces into `room` points.
+
+    `tracking` is what is added between letters, in shares of the size.
+    """
+    count, x, room = 1, 0.0, room * ROUNDING
+    space = (_length("Regular", " ", cache_folder) + tracking) * size
+    for needed in words_width(spans, size, cache_folder, tracking):
+        if x and x + space + needed > room:
             count, x = count + 1, needed
         else:
             x += (space if x else 0) + needed
     return count
+
+
+def words_width(spans: list[JsonDict], size: float, cache_folder: Path, tracking: float = 0.0) -> list[float]:
+    """Width of each piece of the text that does not break."""
+    return [sum(_span_width(span, size, cache_folder, tracking) for span in word) for word in _words(spans)]
+
+
+def fitting(text: str, size: float, room: float, cache_folder: Path) -> float:
+    """`size`, or the smaller size in points with which `text` fits on one line of `room` points."""
+    needed = _length("Regular", text, cache_folder) * size / ROUNDING
+    return size if needed <= room else int(size * room / needed * 10) / 10
 
 
 def _words(spans: list[JsonDict]) -> Iterator[list[JsonDict]]:
@@ -47,11 +60,12 @@ def _words(spans: list[JsonDict]) -> Iterator[list[JsonDict]]:
         yield word
 
 
-def _span_width(span: JsonDict, size: float, cache_folder: Path) -> float:
+def _span_width(span: JsonDict, size: float, cache_folder: Path, tracking: float) -> float:
     if span["k"] == "code":
         return len(span["t"]) * CODE_ASPECT * CODE_SCALE * size
     if span["k"] == "text":
-        return _length("Bold" if span.get("b") else "Regular", span["t"], cache_folder) * size
+        text = span["t"]
+        return (_length("Bold" if span.get("b") else "Regular", text, cache_folder) + tracking * len(text)) * size
     runs = mathtex.runs(span["tex"]) or [(mathtex.unicode(span["tex"]), False, False, 0)]
     return sum(_length("Regular", t, cache_folder) * size * (SCRIPT if level else 1) for t, _, _, level in runs)
 

@@ -1,0 +1,276 @@
+"""Step: scenes of the day -> clips/ (clips.json, a silent mp4 per scene, a poster per section).
+
+Manim's start alone takes a second, a scene many: so a scene is drawn again only if something it shows has
+changed. Its key is looked up before manim is imported, and this module never imports it: `scene_runner` does, in a
+process per scene.
+
+What a scene depends on is partly known only when it has been drawn, namely which numbers it read from the record.
+So an entry is found in two steps: sources, theme, quality and versions lead to the lists of names that were read
+when the scene was last drawn; these names' values now complete the key.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coursebuild import codec
+from coursebuild.assets import asset_folder
+from coursebuild.errors import CourseError, did_you_mean
+from coursebuild.files import ROOT, cached, key_of, read_json, run_command, scratch, sha256, write_json
+from coursebuild.fonts import fonts_key
+from coursebuild.keys import closure, source_key, versions
+from coursebuild.model import QUALITY, Clip, Clips, Section
+
+LIMIT = 1800  # seconds that a scene may take
+THREAD_CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+FONT_ASSETS = ("inter", "jetbrains-mono", "stix")  # variable fonts: Typst reads them as they are
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scene to draw."""
+
+    name: str
+    line: int  # of its class
+    source: Path
+    record: Path  # record.json
+    kit: Path
+    theme_file: Path
+    theme: str
+    quality: str
+    title: str
+    kicker: str
+    code: str  # digest of all sources and tools, see `code_key`
+
+
+def animate(inputs: dict[str, Path], products: dict[str, Path], params: dict[str, Any], cache: Path) -> None:
+    """Step: inputs scene, record, theme, scenes (JSON; or params["scenes"]) and, if elsewhere, kit; product clips.
+
+    `scenes` has {scene: {"title", "kicker", "beats"}}; params: quality, theme. Raises CourseError for a scene that
+    does not exist, that fails, or that has not as many sections as its slide has beats.
+    """
+    scenes = params["scenes"] if "scenes" in params else read_json(inputs["scenes"])
+    jobs = [job_for(name, wanted, inputs, params) for name, wanted in scenes.items()]
+    with ThreadPoolExecutor(max_workers=max(1, min(len(jobs), len(os.sched_getaffinity(0))))) as pool:
+        running = [pool.submit(drawn, job, cache) for job in jobs]  # every scene ends, also if one fails
+    entries = [future.result() for future in running]
+    folder = products["clips"]
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = {}
+    for job, entry in zip(jobs, entries, strict=True):
+        clips[job.name] = unpack(entry, job, folder)
+        check_sections(clips[job.name], job, scenes[job.name]["beats"])
+    Clips(clips).save(folder / "clips.json")
+
+
+def job_for(name: str, wanted: dict[str, Any], inputs: dict[str, Path], params: dict[str, Any]) -> Job:
+    """What is needed to draw scene `name`."""
+    source, theme_file = inputs["scene"], inputs["theme"]
+    if params["quality"] not in QUALITY:
+        hint = did_you_mean(params["quality"], QUALITY)
+        raise CourseError(f"there is no quality `{params['quality']}`", hint=hint)
+    tree = parse(source)
+    classes = {node.name: node.lineno for node in tree.body if isinstance(node, ast.ClassDef)}
+    if name not in classes:
+        raise CourseError(f"there is no scene `{name}`", file=source, hint=did_you_mean(name, classes))
+    kit = inputs.get("kit") or (
+        source.parent / "kit" if (source.parent / "kit").is_dir() else ROOT / "animations" / "kit"
+    )
+    return Job(
+        name,
+        classes[name],
+        source.resolve(),
+        inputs["record"].resolve(),
+        kit.resolve(),
+        theme_file.resolve(),
+        params["theme"],
+        params["quality"],
+        wanted["title"],
+        wanted["kicker"],
+        code_key(tree, name, source, kit),
+    )
+
+
+# ------------------------------------------------------------------ keys
+
+
+def parse(source: Path) -> ast.Module:
+    try:
+        return ast.parse(source.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise CourseError(f"not Python: {error.msg}", file=source, line=error.lineno) from error
+
+
+def code_key(tree: ast.Module, name: str, source: Path, kit: Path) -> str:
+    """Digest of the scene's class, of what stands beside it, of the kit's files that it uses, and of the tools."""
+    files, foreign = closure(source, (kit.parent, source.parent))
+    texts = sorted((f.name, sha256(f)) for f in files if f != source)
+    runner = source_key("coursebuild.scene_runner")
+    return key_of(scene_code(tree, name), texts, versions(foreign), runner, fonts_key())
+
+
+def scene_code(tree: ast.Module, name: str) -> str:
+    """The file without the scenes that `name` does not mention, without comments and layout."""
+    scenes = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(part, ast.FunctionDef) and part.name == "construct" for part in node.body)
+    }
+    wanted, todo = set(), [name]
+    by_name = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    while todo:
+        wanted.add(current := todo.pop())
+        mentioned = {n.id for n in ast.walk(by_name[current]) if isinstance(n, ast.Name)}
+        todo += (mentioned & scenes) - wanted
+    kept = [n for n in tree.body if not (isinstance(n, ast.ClassDef) and n.name in scenes - wanted)]
+    return ast.unparse(ast.Module(kept, []))
+
+
+def show_key(job: Job) -> str:
+    """Digest of all that the picture depends on, but for the numbers of the record."""
+    theme = read_json(job.theme_file)
+    look = {"colours": theme["themes"].get(job.theme), "fonts": theme["fonts"]}
+    return key_of(job.code, look, QUALITY[job.quality], job.title, job.kicker)
+
+
+def values_read(record: Path, reads: dict[str, list[str]]) -> dict[str, Any]:
+    """The metrics by these names, and digests of the arrays; None for what the record lacks."""
+    metrics = read_json(record)["metrics"]
+    found: dict[str, Any] = {"metrics": {name: metrics.get(name) for name in reads["metrics"]}, "arrays": {}}
+    if reads["arrays"]:
+        with zipfile.ZipFile(record.with_name("arrays.npz")) as arrays:
+            there = set(arrays.namelist())
+            for name in reads["arrays"]:
+                member = f"{name}.npy"
+                found["arrays"][name] = sha256(arrays.read(member)) if member in there else None
+    return found
+
+
+# ------------------------------------------------------------------ drawing
+
+
+def drawn(job: Job, cache: Path) -> Path:
+    """The cache entry (a zip file) of a scene, drawn if it is not there."""
+    base = show_key(job)
+    manifest = cache / "scene-reads" / base[:2] / f"{base}.json"
+    known = load_manifest(manifest)
+    for reads in known:
+        entry = entry_path(cache, base, job, reads)
+        if entry.exists():
+            return cached(cache, "scenes", entry.stem, ".zip", lambda path: draw_into(path, job))
+    with scratch("scene") as folder:
+        result = draw(job, folder)
+        if result["reads"] not in known:
+            write_json(manifest, [*known, result["reads"]])
+        entry = entry_path(cache, base, job, result["reads"])
+        return cached(cache, "scenes", entry.stem, ".zip", lambda path: pack(path, folder, result))
+
+
+def draw_into(path: Path, job: Job) -> None:
+    """Draw again what was found damaged."""
+    with scratch("scene") as folder:
+        pack(path, folder, draw(job, folder))
+
+
+def entry_path(cache: Path, base: str, job: Job, reads: dict[str, list[str]]) -> Path:
+    key = key_of(base, values_read(job.record, reads))
+    return cache / "scenes" / key[:2] / f"{key}.zip"
+
+
+def load_manifest(path: Path) -> list[dict[str, list[str]]]:
+    """The lists of names read; an unreadable file is as good as none."""
+    try:
+        return read_json(path)
+    except (FileNotFoundError, json.JSONDecodeError):
+        return []
+
+
+def draw(job: Job, folder: Path) -> dict[str, Any]:
+    """Run the scene in a process of its own; result.json of `scene_runner`. Raises CourseError if it fails."""
+    order = {
+        "file": str(job.source),
+        "scene": job.name,
+        "record": str(job.record.parent),
+        "kit": str(job.kit),
+        "theme": job.theme,
+        "theme_file": str(job.theme_file),
+        "title": job.title,
+        "kicker": job.kicker,
+        "quality": job.quality,
+        "fonts": [str(asset_folder(name)) for name in FONT_ASSETS],
+        "out": str(folder),
+    }
+    write_json(folder / "job.json", order)
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = dict.fromkeys(THREAD_CAPS, "1") | {"PYTHONPATH": path}
+    command = [sys.executable, "-m", "coursebuild.scene_runner", folder / "job.json"]
+    try:
+        done = run_command(command, env=environment, cwd=folder, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        what = f"the scene `{job.name}` took more than {LIMIT} s"
+        raise CourseError(what, file=job.source, line=job.line, hint="animate less, or in shorter beats") from None
+    if (folder / "error.json").exists():
+        what, file, line, hint = read_json(folder / "error.json")
+        raise CourseError(what, file=file, line=line or job.line, hint=hint)
+    if done.returncode or not (folder / "result.json").exists():
+        last = " | ".join(done.stdout.strip().splitlines()[-4:])
+        raise CourseError(
+            f"the scene `{job.name}` ended with status {done.returncode}", file=job.source, line=job.line, hint=last
+        )
+    return verified(read_json(folder / "result.json"), folder / f"{job.name}.mp4", job)
+
+
+def verified(result: dict[str, Any], clip: Path, job: Job) -> dict[str, Any]:
+    """The result, if its sections are those of the file: each begins with a key picture, together they fill it."""
+    segment = codec.read_packets(clip)
+    keys = {packet.at for packet in segment.packets if packet.key}
+    starts = {section["start"] for section in result["sections"]}
+    if not starts <= keys or sum(s["frames"] for s in result["sections"]) != segment.frames:
+        raise CourseError(f"the clip of `{job.name}` is damaged", file=job.source, line=job.line, hint="build it again")
+    return result
+
+
+# ------------------------------------------------------------------ entries
+
+
+def pack(path: Path, folder: Path, result: dict[str, Any]) -> None:
+    """Put clip, posters and result.json into one file, the same bytes every time."""
+    names = sorted([*(p.name for p in folder.glob("*.mp4")), *result["posters"], "result.json"])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name in names:
+            archive.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())
+
+
+def unpack(entry: Path, job: Job, folder: Path) -> Clip:
+    """Put a scene's files into the product folder."""
+    with zipfile.ZipFile(entry) as archive:
+        result = json.loads(archive.read("result.json"))
+        file = f"{job.name}.mp4"
+        for name in [file, *result["posters"]]:
+            (folder / name).write_bytes(archive.read(name))
+    sections = [Section(**section) for section in result["sections"]]
+    width, height, _ = QUALITY[job.quality]
+    return Clip(file, sha256(folder / file), width, height, sections, result["posters"], result["alt"])
+
+
+def check_sections(clip: Clip, job: Job, beats: int) -> None:
+    """A section for every beat of the narration, or a CourseError with both numbers."""
+    if len(clip.sections) == beats:
+        return
+    names = ", ".join(f"`{section.name}`" for section in clip.sections)
+    raise CourseError(
+        f"the scene `{job.name}` has {len(clip.sections)} sections, but its slide speaks {beats} beats",
+        file=job.source,
+        line=job.line,
+        hint=f"write one blockquote below animation(...) for each of {names}, or change the scene's self.beat(...)",
+    )

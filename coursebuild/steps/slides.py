@@ -1,0 +1,133 @@
+"""Slides as pictures of every state, as a PDF, and as geometry for the renderers that place things themselves."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from coursebuild import fit
+from coursebuild.files import cached, key_of, link_or_copy, read_json, scratch, sha256, write_json
+from coursebuild.model import PAGE, QUALITY, Deck, Frame, Frames, JsonDict, Slide
+from coursebuild.typeset import Prepared, Preparer, Sheet
+
+POINTS_PER_INCH = 72
+
+
+def slides(inputs: dict[str, Path], products: dict[str, Path], params: dict[str, Any], cache: Path) -> None:
+    """Draw the deck `inputs["shown"]`.
+
+    products: "frames" (folder: frames.json and a PNG of every state), "pdf" (final states), "geometry". params:
+    "quality" (a name in QUALITY), "theme". A slide is drawn again only when it, a picture on it, the look or the
+    number of slides changed. Raises CourseError for what does not fit, and for missing figures and characters.
+    """
+    deck = Deck.load(inputs["shown"])
+    prepared = Preparer(deck, inputs["record"], inputs.get("clips"), params["theme"]).run()
+    width, height, _ = QUALITY[params["quality"]]
+    drawn = _draw(deck, prepared, width, cache)
+    boxes = {k: v for slide in deck.slides for k, v in read_json(drawn[slide.id]["geometry"]).items()}
+    fit.check_boxes(boxes, deck)
+    _write_frames(deck, drawn, (width, height), products["frames"])
+    write_json(products["geometry"], {"page": list(PAGE), "blocks": boxes})
+    _write_pdf(prepared, products["pdf"], cache)
+
+
+def _states(slide: Slide) -> int:
+    """How many pictures a slide has; an animation slide has one, its poster."""
+    return 1 if slide.kind == "animation" else slide.steps + 1
+
+
+def _draw(deck: Deck, prepared: Prepared, width: int, cache: Path) -> dict[str, dict[str, Path]]:
+    """For each slide its files in the cache: "geometry" and the states "0", "1", ..."""
+    keys = [key_of("slide", prepared.only(i).key(), width) for i in range(len(deck.slides))]
+    wanted = [i for i, slide in enumerate(deck.slides) if not _is_cached(cache, keys[i], _states(slide))]
+    fresh = _compile(deck, prepared, wanted, width) if wanted else {}
+    found: dict[str, dict[str, Path]] = {}
+    for i, slide in enumerate(deck.slides):
+        boxes, pictures = fresh.get(i, (None, []))
+        files = {"geometry": cached(cache, "geometry", keys[i], ".json", partial(_put_json, boxes))}
+        for state in range(_states(slide)):
+            data = pictures[state] if pictures else b""
+            files[str(state)] = cached(cache, "frame", f"{keys[i]}-{state}", ".png", partial(_put, data))
+        found[slide.id] = files
+    return found
+
+
+def _is_cached(cache: Path, key: str, states: int) -> bool:
+    """Whether all files of a slide are there and whole (`cached` will not have to make them)."""
+    missing: list[Path] = []
+    entries = [("geometry", key, ".json"), *(("frame", f"{key}-{s}", ".png") for s in range(states))]
+    for kind, name, suffix in entries:
+        path = cache / kind / name[:2] / f"{name}{suffix}"
+        mark = path.with_name(path.name + ".sha256")
+        if not (path.exists() and mark.exists() and mark.read_text() == sha256(path)):
+            missing.append(path)
+    return not missing
+
+
+def _compile(
+    deck: Deck, prepared: Prepared, wanted: list[int], width: int
+) -> dict[int, tuple[dict[str, JsonDict], list[bytes]]]:
+    """Boxes and pictures of the wanted slides, by slide index, from one run of Typst."""
+    pages = [(i, state) for i in wanted for state in range(_states(deck.slides[i]))]
+    with scratch("slides") as folder:
+        sheet = Sheet(prepared, folder, mode="slides", pages=pages)
+        fit.check_problems(sheet.told("problem"), deck)
+        told = sheet.told("geo")
+        pngs = sheet.pngs(width * POINTS_PER_INCH / PAGE[0])
+    out: dict[int, tuple[dict[str, JsonDict], list[bytes]]] = {}
+    for i in wanted:
+        numbers = [n for n, (index, _) in enumerate(pages) if index == i]
+        last = numbers[-1]
+        boxes = fit.geometry([{**box, "page": deck.slides[i].n} for box in told if box["page"] == last + 1])
+        out[i] = boxes, [_picture(deck.slides[i], prepared, i, pngs[n], width) for n in numbers]
+    return out
+
+
+def _picture(slide: Slide, prepared: Prepared, index: int, png: bytes, width: int) -> bytes:
+    """The page's picture; of an animation slide the poster itself where it has the right size already."""
+    if slide.kind != "animation":
+        return png
+    poster = prepared.pictures[prepared.data["slides"][index]["blocks"][0]["file"]]
+    with Image.open(poster) as image:
+        if image.width == width:
+            return poster.read_bytes()
+        height = round(width * PAGE[1] / PAGE[0])
+        out = io.BytesIO()
+        image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS).save(out, "PNG")
+        return out.getvalue()
+
+
+def _put(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
+
+
+def _put_json(value: JsonDict, path: Path) -> None:
+    write_json(path, value)
+
+
+def _write_frames(deck: Deck, drawn: dict[str, dict[str, Path]], size: tuple[int, int], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    frames: dict[str, list[Frame]] = {}
+    for slide in deck.slides:
+        frames[slide.id] = []
+        for state in range(_states(slide)):
+            source, name = drawn[slide.id][str(state)], f"{slide.id}_{state}.png"
+            link_or_copy(source, folder / name)
+            frames[slide.id].append(Frame(name, sha256(source)))
+    Frames(*size, frames).save(folder / "frames.json")
+
+
+def _write_pdf(prepared: Prepared, target: Path, cache: Path) -> None:
+    """One page a slide, in its last state."""
+    key = key_of("pdf", prepared.key())
+
+    def make(path: Path) -> None:
+        pages = [(i, slide["steps"]) for i, slide in enumerate(prepared.data["slides"])]
+        with scratch("pdf") as folder:
+            path.write_bytes(Sheet(prepared, folder, mode="slides", pages=pages).pdf())
+
+    link_or_copy(cached(cache, "pdf", key, ".pdf", make), target)

@@ -1,0 +1,248 @@
+"""The whole way, on a course of two toy days whose runs take a second, judged by programs that are not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from pptx import Presentation
+
+from coursebuild.files import ROOT
+from coursebuild.model import Timeline
+from coursebuild.scaffold import create_day
+from tests.test_course import SYLLABUS
+
+pytestmark = pytest.mark.slow
+BUILD = [sys.executable, str(ROOT / "build.py")]
+DRAFT = ["--preset", "smoke", "--quality", "draft", "--voice", "silent", "--jobs", "2"]
+
+
+def build(root: Path, *args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*BUILD, *args, "--root", str(root)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CI": "true", "COLUMNS": "200", **(env or {})},
+        timeout=900,
+        check=False,
+    )
+
+
+def probe(path: Path, *what: str) -> dict:
+    done = subprocess.run(
+        ["ffprobe", "-v", "error", *what, "-of", "json", str(path)], capture_output=True, text=True, check=True
+    )
+    assert not done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    """The tiny course, built once."""
+    root = tmp_path_factory.mktemp("tinycourse")
+    (root / "lectures").mkdir()
+    (root / "lectures" / "syllabus.yaml").write_text(SYLLABUS)
+    create_day(1, "lines", root)
+    create_day(2, "curves", root)
+    done = build(root, "all", *DRAFT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+@pytest.fixture(scope="module")
+def day(course) -> Path:
+    return course / "out" / "day01"
+
+
+def product(day: Path, suffix: str) -> Path:
+    return day / f"day01_lines{suffix}"
+
+
+def test_every_product_is_there(day):
+    for suffix in (".mp4", ".vtt", ".srt", ".pptx", ".html", ".pdf", "_handout.pdf", ".ipynb", ".py"):
+        assert product(day, suffix).stat().st_size > 200, suffix
+    for name in ("index.html", "poster.png", "record/record.json", "record/arrays.npz", "record/stdout.log"):
+        assert (day / name).stat().st_size > 0, name
+    assert (day.parent / "index.html").exists()
+    assert not list(day.parent.rglob("*.part*"))
+
+
+def test_the_film_for_ffprobe(day):
+    film = product(day, ".mp4")
+    timeline = Timeline.load(day / "work" / "timeline.json")
+    found = probe(film, "-show_streams", "-show_format", "-show_chapters")
+    video, audio, captions = found["streams"]
+    assert (video["codec_name"], video["profile"], video["pix_fmt"]) == ("h264", "High", "yuv420p")
+    assert (video["width"], video["height"], video["color_space"]) == (960, 540, "bt709")
+    assert (audio["codec_name"], audio["sample_rate"], audio["channels"]) == ("aac", "48000", 1)
+    assert captions["codec_name"] == "mov_text" and captions["tags"]["language"] == "eng"
+    assert abs(float(found["format"]["duration"]) - timeline.frames / 30) < 0.05
+    assert [c["tags"]["title"] for c in found["chapters"]] == [s.title for s in timeline.slides]
+    starts = [float(c["start_time"]) for c in found["chapters"]]
+    assert starts == pytest.approx([s.start / 30 for s in timeline.slides], abs=0.002)
+    head = film.read_bytes()[:2_000_000]
+    assert head.index(b"moov") < head.index(b"mdat")
+
+
+def test_the_film_decodes_without_a_message(day):
+    done = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", str(product(day, ".mp4")), "-f", "null", "-"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and not done.stderr.strip()
+
+
+def test_captions_follow_the_timeline(day):
+    timeline = Timeline.load(day / "work" / "timeline.json")
+    vtt = product(day, ".vtt").read_text()
+    assert vtt.startswith("WEBVTT")
+    said = [s for slide in timeline.slides for beat in slide.beats for s in beat.sentences if s.wav]
+    times = [
+        float(h) * 3600 + float(m) * 60 + float(s) for h, m, s in re.findall(r"(\d+):(\d\d):(\d\d\.\d{3}) -->", vtt)
+    ]
+    for sentence in said:
+        assert min(abs(t - sentence.start / 30) for t in times) < 0.04
+    assert product(day, ".srt").read_text().count("-->") == len(times)
+
+
+def test_the_pptx_opens_and_is_valid(day):
+    from openxml_audit import OpenXmlValidator
+
+    deck = Presentation(str(product(day, ".pptx")))
+    assert len(deck.slides) == len(Timeline.load(day / "work" / "timeline.json").slides)
+    assert all(s.has_notes_slide and s.notes_slide.notes_text_frame.text.strip() for s in deck.slides)
+    assert all(s.shapes.title.text_frame.text.strip() for s in deck.slides)
+    assert any(n.endswith(".mp4") for n in zipfile.ZipFile(product(day, ".pptx")).namelist())
+    found = OpenXmlValidator().validate(str(product(day, ".pptx")))
+    assert found.is_valid, list(found.errors)[:5]
+
+
+@pytest.mark.office
+def test_libreoffice_opens_the_pptx(day, tmp_path):
+    profile = f"-env:UserInstallation=file://{tmp_path}/profile"
+    argv = ["soffice", "--headless", profile, "--convert-to", "pdf", "--outdir", tmp_path, product(day, ".pptx")]
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    text = subprocess.run(
+        ["pdftotext", str(tmp_path / "day01_lines.pdf"), "-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "What the run shows" in text and "Quick check" in text
+
+
+def test_pdfs_are_tagged_and_complete(day):
+    slides = len(Timeline.load(day / "work" / "timeline.json").slides)
+    for suffix, pages in ((".pdf", slides), ("_handout.pdf", None)):
+        info = subprocess.run(["pdfinfo", str(product(day, suffix))], capture_output=True, text=True, check=True).stdout
+        assert re.search(r"Tagged:\s+yes", info)
+        if pages:
+            assert int(re.search(r"Pages:\s+(\d+)", info)[1]) == pages
+
+
+def test_the_notebook_is_valid_and_empty_of_outputs(day):
+    book = nbformat.read(product(day, ".ipynb"), as_version=4)
+    nbformat.validate(book)
+    assert not [c for c in book.cells if c.get("outputs")]
+    assert "colab.research.google.com/github/" in book.cells[0].source
+
+
+@pytest.mark.browser
+def test_chromium_reads_slides_and_page(day):
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+        for path, ready in ((product(day, ".html"), "window.Reveal && Reveal.isReady()"), (day / "index.html", "true")):
+            page = browser.new_page()
+            said, asked = [], []
+            page.on("console", lambda m, said=said: said.append(m.text) if m.type == "error" else None)
+            page.on("pageerror", lambda e, said=said: said.append(str(e)))
+            page.on("request", lambda r, asked=asked: asked.append(r.url) if r.url.startswith("http") else None)
+            page.goto(path.as_uri())
+            page.wait_for_function(ready)
+            assert not said and not asked, (path.name, said, asked)
+        seek = """async () => { const v = document.querySelector('video'); v.muted = true;
+            await new Promise(r => { v.onseeked = r; v.currentTime = 3; }); await v.play();
+            await new Promise(r => setTimeout(r, 800)); return [v.currentTime, v.error] }"""
+        now, error = page.evaluate(seek)
+        assert now > 3.3 and error is None
+        browser.close()
+
+
+def test_nothing_changed_nothing_runs(course):
+    done = build(course, "all", *DRAFT)
+    assert done.returncode == 0 and "all up to date" in done.stdout
+
+
+def states(course: Path) -> dict[str, set[str]]:
+    report = json.loads((course / "out" / "report.json").read_text())["states"]
+    return {s: {n for n, state in report.items() if state == s} for s in set(report.values())}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_one_spoken_word_rebuilds_what_contains_it(course):
+    edit(course / "lectures" / "day02_curves.md.j2", "Take a moment.", "Take a breath.")
+    told = build(course, "explain", "2", *DRAFT[:6]).stdout
+    assert re.search(r"day02-lecture: lecture \(lectures/day02_curves.md.j2\) changed", told)
+    assert "day02-run: up to date" in told
+    assert build(course, "all", *DRAFT).returncode == 0
+    built = states(course)["built"]
+    assert built == {
+        f"day02-{k}" for k in ("lecture", "narrate", "handout", "pptx", "html", "timeline", "film", "page")
+    } | {"site-site"}
+
+
+def test_a_failing_script_blocks_its_day_alone(course):
+    script = course / "scripts" / "day02_curves.py"
+    good = script.read_text()
+    edit(script, "TRUE_SLOPE = 2.0", "TRUE_SLOPE = 2.0 / 0")
+    edit(course / "lectures" / "day01_lines.md.j2", "Welcome to day", "Hello on day")
+    done = build(course, "all", *DRAFT)
+    line = script.read_text().split("\n").index("TRUE_SLOPE = 2.0 / 0") + 1
+    assert done.returncode == 1
+    assert re.search(rf"day02_curves\.py:{line}: .*ZeroDivisionError", done.stdout)
+    assert "day02-run" in states(course)["failed"] and "day01-film" in states(course)["built"]
+    assert (course / "out" / "day02" / "day02_curves.mp4").exists()  # the last good one stays
+    script.write_text(good)
+    assert build(course, "all", *DRAFT).returncode == 0
+
+
+def test_mistakes_on_the_command_line_and_in_sources(course):
+    for args, what in (
+        (["9"], "no lecture for day 9"),
+        (["1", "--voice", "pipper"], "did you mean `piper`?"),
+        (["1", "--only", "vidio"], "did you mean `video`?"),
+        (["1", "--set", "epochs"], "--set epochs=3"),
+        (["1", "--from-records"], "no recorded run"),
+    ):
+        done = build(course, *args)
+        assert done.returncode == 1 and what in done.stdout + done.stderr, (args, done.stdout, done.stderr)
+        assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_scene_with_other_sections_than_the_lecture_has_beats(course):
+    lecture = course / "lectures" / "day01_lines.md.j2"
+    good = lecture.read_text()
+    edit(lecture, "> Then the line, as the run fitted it.\n", "")
+    done = build(course, "1", *DRAFT)
+    assert done.returncode == 1 and re.search(r"day01_lines\.py:\d+: .*Fit.*2.*1", done.stdout), done.stdout
+    lecture.write_text(good)
+
+
+def test_without_network_and_without_cache_the_error_says_what_to_do(course, tmp_path):
+    nowhere = {"DL50_CACHE": str(tmp_path / "empty"), "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1"}
+    done = build(course, "1", *DRAFT, "--out", str(tmp_path / "out"), "--only", "slides", env=nowhere)
+    assert done.returncode == 1 and "Inter" in done.stdout and "connect once" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
