@@ -356,7 +356,7 @@ class ComputationGraph(LectureScene):
         labels = {  # edge: formula, and where it stands relative to the middle of the arrow
             ("a", "L"): (f"(partial L)/(partial a) = {signed(v['a'] - v['y'])}", 0, -26),
             ("z", "a"): (f"(partial a)/(partial z) = {number(v['a'] * (1 - v['a']))}", 0, -26),
-            ("w", "z"): (f"(partial z)/(partial w) = {number(v['x'])}", -26, -26),
+            ("w", "z"): (f"(partial z)/(partial w) = {number(v['x'])}", -32, -26),
             ("x", "z"): (f"(partial z)/(partial x) = {number(v['w'])}", 56, -26),
             ("b", "z"): ("(partial z)/(partial b) = 1", 50, 68),
         }
@@ -369,11 +369,11 @@ class ComputationGraph(LectureScene):
     def multiply_backward(self) -> None:
         s, local = self.slope, number(self.value["a"] * (1 - self.value["a"]))
         self.send_back("aL")
-        self.play(FadeIn(self.formula(f"(partial L)/(partial a) = {signed(s['a'])}", 18).put(640, 385)), run_time=0.6)
+        self.play(FadeIn(self.formula(f"(partial L)/(partial a) = {signed(s['a'])}", 18).put(672, 385)), run_time=0.6)
         self.wait(0.6)
         self.send_back("za")
         product = f"(partial L)/(partial z) = {signed(s['a'])} dot {local} = {signed(s['z'])}"
-        self.play(FadeIn(self.formula(product, 18).put(434, 385)), run_time=0.6)
+        self.play(FadeIn(self.formula(product, 18).put(430, 385)), run_time=0.6)
         self.wait(1.0)
         self.send_back("xz", "wz", "bz")
         slopes = VGroup(self.left_of(k, f"(partial L)/(partial {k}) = {signed(s[k])}", 30, 18) for k in "xwb")

@@ -132,8 +132,8 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     paper = {"theme": "light"}
     step("handout", deck | said | clips, {"handout": out["handout"]}, params=paper, watch=typst)
     everything = deck | said | geometry | clips
-    step("pptx", everything, {"pptx": out["pptx"]}, params={"theme": o.theme}, watch=(theme,))
-    html = (theme, *(ROOT / "templates" / f"deck.{x}" for x in ("html.j2", "css", "js")))
+    step("pptx", everything, {"pptx": out["pptx"]}, params={"theme": o.theme}, watch=typst)
+    html = (*typst, *(ROOT / "templates" / f"deck.{x}" for x in ("html.j2", "css", "js")))
     step("html", everything, {"html": out["html"]}, params={"theme": o.theme}, watch=html)
     speech = {"speech": work / "speech" / "speech.json"}
     times = {"timeline": work / "timeline.json", "vtt": out["vtt"], "srt": out["srt"]}

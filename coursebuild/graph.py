@@ -93,7 +93,7 @@ class Pool:
         self.cancelled = False
 
     def start(self) -> None:
-        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # inherited by the workers
+        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")  # inherited by the workers
         from distributed import Client, Nanny, Scheduler, SpecCluster
 
         if self.address:
@@ -178,19 +178,15 @@ def build(steps: list[Step], pool: Pool, root: Path, out: Path, listen: Listener
         threading.Thread(target=pool.close, daemon=True).start()
         raise KeyboardInterrupt
 
-    makers = {path: s.name for s in steps for path in s.products.values()}
-    home = out / ".engine"
-    home.mkdir(parents=True, exist_ok=True)
-    config = home / "pyproject.toml"
-    config.write_text("[tool.pytask.ini_options]\n")
     before = signal.signal(signal.SIGINT, stop) if threading.current_thread() is threading.main_thread() else None
     pytask.console.quiet = True  # the listener tells what happens
+    makers = {path: s.name for s in steps for path in s.products.values()}
     try:
         session = pytask.build(
             tasks=[to_pytask(s, makers, act) for s in steps],
             paths=[],
             verbose=0,
-            config=config,
+            config=engine_home(out),
             parallel_backend="threads",
             n_workers=len(steps) + 1,
             capture="no",
@@ -199,24 +195,36 @@ def build(steps: list[Step], pool: Pool, root: Path, out: Path, listen: Listener
         if before is not None:
             signal.signal(signal.SIGINT, before)
         pool.close()
+    read_reports(session, outcome, root, out)
+    for step in steps:
+        outcome.states.setdefault(step.name, "stopped")
+    return outcome
+
+
+def engine_home(out: Path) -> Path:
+    """pytask keeps what it knows beside its configuration: below out/, so that `make clean` forgets both."""
+    config = out / ".engine" / "pyproject.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text("[tool.pytask.ini_options]\n")
+    return config
+
+
+STATES = {"SUCCESS": "built", "SKIP_UNCHANGED": "current", "SKIP_PREVIOUS_FAILED": "blocked"}
+
+
+def read_reports(session: Any, outcome: Outcome, root: Path, out: Path) -> None:
+    """Fill the outcome from pytask's reports. (pytask itself ends with 0 after Ctrl-C.)"""
     for report in session.execution_reports:
-        name = report.outcome.name
         step = report.task.attributes["step"]
-        state = {"SUCCESS": "built", "SKIP_UNCHANGED": "current", "SKIP_PREVIOUS_FAILED": "blocked"}.get(name, "failed")
+        state = STATES.get(report.outcome.name, "failed")
         outcome.states[step.name] = state
         if state == "current":
             write_stamp(step, root, out)
         if state == "failed" and step.name not in outcome.errors:
             outcome.errors[step.name] = report.exc_info[1]
     if session.exit_code and not outcome.errors and not outcome.interrupted:
-        failed = getattr(session, "collection_reports", []) or []
-        broken = [r.exc_info[1] for r in failed if r.exc_info] or [
-            RuntimeError(f"the engine stopped: {session.exit_code}")
-        ]
-        outcome.errors["engine"] = broken[0]
-    for step in steps:
-        outcome.states.setdefault(step.name, "stopped")
-    return outcome
+        broken = [r.exc_info[1] for r in getattr(session, "collection_reports", []) if r.exc_info]
+        outcome.errors["engine"] = broken[0] if broken else RuntimeError(f"the engine stopped: {session.exit_code}")
 
 
 __all__ = ["Outcome", "Pool", "build", "die_with_parent"]

@@ -10,31 +10,45 @@ from PIL import ImageFont
 
 from coursebuild import fonts, mathtex
 from coursebuild.model import JsonDict
-from coursebuild.shown import CODE_ASPECT, CODE_SCALE
+from coursebuild.shown import CODE_ASPECT, CODE_SCALE, Box
 
 EM = 1000  # size in which the fonts are read
 SCRIPT = 0.66  # size of raised and lowered text / that on the line
+SOURCE = (11.5, 10.0)  # points: size of a figure's source, and the least with which it is kept on one line
 ROUNDING = 0.98  # share of a line that may be full: programs round widths up
 
 
-def lines(spans: list[JsonDict], size: float, room: float, cache_folder: Path, tracking: float = 0.0) -> int:
+def lines(
+    spans: list[JsonDict],
+    size: float,
+    room: float,
+    cache_folder: Path,
+    tracking: float = 0.0,
+    whole_links: bool = False,
+) -> int:
     """Lines that rich text of `size` points fills when it is broken at spaces into `room` points.
 
-    `tracking` is what is added between letters, in shares of the size.
+    `tracking` is what is added between letters, in shares of the size. LibreOffice begins a link that does not fit
+    on a line of its own and breaks it anywhere: `whole_links` counts lines so.
     """
     count, x, room = 1, 0.0, room * ROUNDING
     space = (_length("Regular", " ", cache_folder) + tracking) * size
-    for needed in words_width(spans, size, cache_folder, tracking):
+    for needed in words_width(spans, size, cache_folder, tracking, whole_links):
         if x and x + space + needed > room:
             count, x = count + 1, needed
         else:
             x += (space if x else 0) + needed
+        count, x = count + int(x // room), x % room
     return count
 
 
-def words_width(spans: list[JsonDict], size: float, cache_folder: Path, tracking: float = 0.0) -> list[float]:
+def words_width(
+    spans: list[JsonDict], size: float, cache_folder: Path, tracking: float = 0.0, whole_links: bool = False
+) -> list[float]:
     """Width of each piece of the text that does not break."""
-    return [sum(_span_width(span, size, cache_folder, tracking) for span in word) for word in _words(spans)]
+    return [
+        sum(_span_width(span, size, cache_folder, tracking) for span in word) for word in _words(spans, whole_links)
+    ]
 
 
 def fitting(text: str, size: float, room: float, cache_folder: Path) -> float:
@@ -43,11 +57,17 @@ def fitting(text: str, size: float, room: float, cache_folder: Path) -> float:
     return size if needed <= room else int(size * room / needed * 10) / 10
 
 
-def _words(spans: list[JsonDict]) -> Iterator[list[JsonDict]]:
+def source_size(text: str, box: Box, cache_folder: Path) -> float:
+    """Size in points of the line that says where a figure came from: a little smaller where that keeps it on a line."""
+    size = fitting(text, SOURCE[0], box.w, cache_folder)
+    return size if size >= SOURCE[1] else SOURCE[0]
+
+
+def _words(spans: list[JsonDict], whole_links: bool) -> Iterator[list[JsonDict]]:
     """The pieces between spaces; formulas and inline code do not break."""
     word: list[JsonDict] = []
     for span in spans:
-        if span["k"] != "text":
+        if span["k"] != "text" or (whole_links and span.get("href")):
             word.append(span)
             continue
         for number, part in enumerate(span["t"].split(" ")):

@@ -69,7 +69,7 @@ def overflow(presentation: Any, pdf: Path, slack: float = 3.0) -> list[str]:
         for word, (x0, y0, x1, y1) in found:
             key = bare(word)
             mine = [(place, name) for text, place, name in owners if key in text]
-            if len(key) < 2 or not mine:
+            if len(key) < 2 or not mine or (key.isdigit() and y0 > 500):  # the last: numbers of slides
                 continue
             margin = (y1 - y0) * 0.2  # pdftotext's boxes span ascent and descent: judge the middle
             inside = any(

@@ -13,8 +13,8 @@ SYLLABUS = """\
 weeks:
 - {week: 1, title: One, first: 1, last: 7}
 days:
-- {day: 1, title: Lines, week: 1, references: [{kind: Book, text: A book}]}
-- {day: 2, title: Curves, week: 1, references: [{kind: Book, text: A book}]}
+- {day: 1, title: Lines, week: 1, objectives: [Fit a line], references: [{kind: Book, text: A book}]}
+- {day: 2, title: Curves, week: 1, objectives: [Fit a curve], references: [{kind: Book, text: A book}]}
 """
 
 

@@ -294,6 +294,13 @@ def test_spoken_and_written_forms_of_a_sentence() -> None:
     assert written(piece.atoms) == "For the k-th weight, W1's gradient ∂L/∂w, it is 98.3 %"
 
 
+def test_a_long_formula_ends_in_a_comma() -> None:
+    (piece,) = split(r"The slope $\sigma'(z) = \sigma(z)(1-\sigma(z))$ is small, $x$ is not.")
+    assert spoken(piece.atoms) == (
+        "The slope sigma prime of z equals sigma of z times the quantity one minus sigma of z, is small, x is not."
+    )
+
+
 def test_unknown_latex_is_an_error_of_the_author() -> None:
     with pytest.raises(CourseError):
         spoken(split(r"See $\nonsense{x}$.")[0].atoms)

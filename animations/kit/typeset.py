@@ -80,18 +80,18 @@ class Typesetter:
 
     def words(self, source: str, size: float = 18, colour: str = "text", weight: int = 400) -> Typeset:
         """Text in Typst's markup; `plain` makes any text safe for it."""
-        return self._set(f"#text(weight: {weight})[{source}]", size, colour)
+        return self._set(source, f"#text(weight: {weight})[{source}]", size, colour)
 
     def formula(self, source: str, size: float = 20, colour: str = "text") -> Typeset:
         """A formula in Typst's notation, such as `(partial L)/(partial w)`."""
-        return self._set(f"$display(#${source}$)$", size, colour)
+        return self._set(source, f"$display(#${source}$)$", size, colour)
 
     def typeset(self, source: str, size: float, colour: str = "text") -> Typeset:
         """Any markup on one line."""
-        return self._set(source, size, colour)
+        return self._set(source, source, size, colour)
 
-    def _set(self, source: str, size: float, colour: str) -> Typeset:
-        text = f"{self._preamble}\n#set text(size: {size}pt, fill: tone.{colour})\n#mark{source}#mark"
+    def _set(self, source: str, markup: str, size: float, colour: str) -> Typeset:
+        text = f"{self._preamble}\n#set text(size: {size}pt, fill: tone.{colour})\n#mark{markup}#mark"
         if text not in self._pieces:
             try:
                 svg = self._compiler.compile(text.encode(), format="svg")

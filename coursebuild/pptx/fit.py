@@ -7,6 +7,7 @@ may break. Widths come from the fonts themselves.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from coursebuild.measure import lines, words_width
@@ -27,31 +28,39 @@ def text_height(count: int, size: float) -> float:
     return size * (CAPITALS + (count - 1) * (CAPITALS + LEADING))
 
 
-def factor(canvas: Canvas, block: JsonDict, box: Box, height: Callable[[float], float]) -> float:
-    """The largest factor for the text's size with which `height(factor)` fits the box; CourseError at 80 %."""
-    for candidate in FACTORS:
-        if height(candidate) <= box.h + SLACK * box.size:
+def factor(canvas: Canvas, block: JsonDict, box: Box, height: Callable[[float, bool], float]) -> float:
+    """The largest factor for the text's size with which `height(factor, whole_links)` fits the box.
+
+    Where links keep it from fitting in LibreOffice alone, that is let be. Raises CourseError at 80 %.
+    """
+    for whole_links, candidate in product((True, False), FACTORS):
+        if height(candidate, whole_links) <= box.h + SLACK * box.size:
             return candidate
-    need, have = height(FACTORS[-1]), box.h
+    need, have = height(FACTORS[-1], False), box.h
     what = f"the {block['type']} needs {need:.0f} points of height in PPTX and has {have:.0f}"
     raise canvas.sources.error(what, block, "shorten it, or split the slide")
 
 
 def of_lines(canvas: Canvas, block: JsonDict, box: Box, spans: list[JsonDict], size: float, room: float) -> float:
     """The factor for a paragraph of `size` points in `room` points of width."""
-    return factor(canvas, block, box, lambda f: text_height(lines(spans, size * f, room, canvas.cache), size * f))
+
+    def height(f: float, whole: bool) -> float:
+        return text_height(lines(spans, size * f, room, canvas.cache, whole_links=whole), size * f)
+
+    return factor(canvas, block, box, height)
 
 
 def of_bullets(canvas: Canvas, block: JsonDict, box: Box, sub_scale: float) -> float:
     """The factor for a list."""
 
-    def height(f: float) -> float:
+    def height(f: float, whole: bool) -> float:
         total = 0.0
         for item in block["items"]:
             size = box.size * f * (sub_scale if item["level"] else 1)
             margin = NUMBER_MARGIN if block["ordered"] and not item["level"] else BULLETS[item["level"]][1]
             room = box.w - margin * box.k
-            total += text_height(lines(item["spans"], size, room, canvas.cache), size) + BULLET_GAP * size
+            count = lines(item["spans"], size, room, canvas.cache, whole_links=whole)
+            total += text_height(count, size) + BULLET_GAP * size
         return total - BULLET_GAP * box.size * f
 
     return factor(canvas, block, box, height)

@@ -14,18 +14,20 @@ from pptx.enum.text import PP_ALIGN
 
 from coursebuild import fonts, mathtex, theme
 from coursebuild.files import cached, key_of, sha256
+from coursebuild.measure import lines, source_size
 from coursebuild.model import FPS, PAGE, JsonDict
+from coursebuild.pptx import fit
 from coursebuild.pptx.canvas import Canvas
 from coursebuild.pptx.text import Style
 from coursebuild.pptx.timing import play_at_once
 from coursebuild.pptx.xml import add_vector, describe, emu
-from coursebuild.shown import CAPITALS, Box
+from coursebuild.shown import Box
 
 PPI = 432  # of formulas: 6 pixels a point, sharp on a 4K screen
 FORMULA_BASE = 22.0  # points: the size in which a formula of `size` 22 stands in text of the body's size
 CARD_PAD = 44.5  # points at both sides of a formula in a card
 CAPTION_SCALE = 0.74
-SOURCE_SIZE = 11.5  # points
+UNDER_PICTURE = 8.0  # points from a picture to the text under it
 SMALL_ASCENT, SMALL_DESCENT = 0.24, 0.24  # as canvas.ASCENT, for text with single line spacing
 
 
@@ -73,11 +75,10 @@ def figure(canvas: Canvas, block: JsonDict) -> None:
     picture = canvas.slide.shapes.add_picture(str(png), *(emu(v) for v in place))
     describe(picture, f"Figure: {block['name']}", block["alt"])
     shapes = [picture]
-    for name, spans, y, size in _small_lines(block, box):
-        height = (
-            box.y + box.h + SMALL_DESCENT * size - y if name == "Caption" and not block.get("source") else size * 1.35
-        )
-        shape = canvas.text_box((box.x, y - SMALL_ASCENT * size, box.w, height), name)
+    for name, spans, y, size in _small_lines(canvas, block, box):
+        height = fit.text_height(lines(spans, size, box.w, canvas.cache), size)
+        place = (box.x, y - SMALL_ASCENT * size, box.w, height + (SMALL_ASCENT + SMALL_DESCENT) * size)
+        shape = canvas.text_box(place, name)
         par = shape.text_frame.paragraphs[0]
         par.alignment = PP_ALIGN.CENTER
         canvas.pen.spans(par, spans, Style(size, COLOUR.TEXT_2))
@@ -85,15 +86,17 @@ def figure(canvas: Canvas, block: JsonDict) -> None:
     canvas.appear(shapes, block["step"])
 
 
-def _small_lines(block: JsonDict, box: Box) -> list[tuple[str, list[JsonDict], float, float]]:
+def _small_lines(canvas: Canvas, block: JsonDict, box: Box) -> list[tuple[str, list[JsonDict], float, float]]:
     """(name, spans, top of the capitals, size) of the caption and the source under a figure."""
     out: list[tuple[str, list[JsonDict], float, float]] = []
-    size, y = box.size * CAPTION_SCALE, box.y + box.ih + 8
+    top = box.y + box.ih + UNDER_PICTURE
     if block.get("caption"):
-        out.append(("Caption", block["caption"], y, size))
-    if block.get("source"):  # the last line of the block
-        y = box.y + box.h - CAPITALS * SOURCE_SIZE
-        out.append(("Source", [{"k": "text", "t": block["source"]}], y, SOURCE_SIZE))
+        out.append(("Caption", block["caption"], top, box.size * CAPTION_SCALE))
+    if block.get("source"):
+        size = source_size(block["source"], box, canvas.cache)
+        spans = [{"k": "text", "t": block["source"]}]
+        last = box.y + box.h - fit.text_height(lines(spans, size, box.w, canvas.cache), size)
+        out.append(("Source", spans, last if out else top, size))
     return out
 
 

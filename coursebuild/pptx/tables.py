@@ -37,7 +37,7 @@ def table(canvas: Canvas, block: JsonDict) -> None:
     for column, width in zip(grid.columns, widths, strict=True):
         column.width = emu(width)
     size = box.size * TEXT_SCALE
-    size *= fit.factor(canvas, block, box, lambda f: sum(row_heights(rows, widths, size * f, canvas)))
+    size *= fit.factor(canvas, block, box, lambda f, _: sum(row_heights(rows, widths, size * f, canvas)))
     heights = row_heights(rows, widths, size, canvas)
     for row, height in zip(grid.rows, heights, strict=True):
         row.height = emu(height * box.h / sum(heights))

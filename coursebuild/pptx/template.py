@@ -22,7 +22,7 @@ NUMBER_MARGIN = 32.7  # points: numbers need more room than marks
 LINE = 1.1  # line height of body text / that of the font
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _TITLE, _BODY = (60, 58, 840, 44), (60, 124, 840, 366)
-_FOOTER, _NUMBER, _ORIGIN = (60, 508, FOOTER_LINE[1], 18), (820, 508, 80, 18), (440, 508, ORIGIN_LINE[1], 18)
+_FOOTER, _NUMBER, _ORIGIN = (60, 508, FOOTER_LINE[1], 18), (850, 508, 50, 18), (468, 508, ORIGIN_LINE[1], 18)
 _EMPTY = '<a:p><a:endParaRPr lang="en-US"/></a:p>'
 _FIELD = (
     '<a:p><a:fld id="{B6F15528-21DE-4FAA-801E-634DDDAF4B2B}" type="slidenum"><a:rPr lang="en-US"/>'

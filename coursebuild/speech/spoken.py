@@ -12,6 +12,7 @@ from coursebuild.speech.sentences import Atom
 from coursebuild.speech.text import text, tidy
 
 SUFFIX = re.compile(r"^(?:['’]s|s|-[^\W_]+)\b")  # what may hang on a formula or on code: $k$-th, `W1`'s, $n$s
+LONG = 8  # words of a formula after which a listener needs a comma
 
 
 def spoken(sentence: Sequence[Atom]) -> str:
@@ -22,7 +23,8 @@ def spoken(sentence: Sequence[Atom]) -> str:
     said = ""
     for atom in sentence:
         if atom.kind == "math":
-            said += f" {latex(atom.text)} "
+            formula = latex(atom.text)
+            said += f" {formula}, " if len(formula.split()) >= LONG else f" {formula} "
         elif atom.kind == "code":
             said += f" {code(atom.text)} "
         else:
@@ -37,7 +39,7 @@ def _with_text(said: str, written: str) -> str:
     """Running text behind what was said so far; a suffix joins it without a blank, "-th" makes an ordinal."""
     if said and (tail := SUFFIX.match(written)):
         written = written[tail.end() :]
-        said = said.rstrip()
+        said = said.rstrip(" ,")
         front, _, last = said.rpartition(" ")
         if tail[0] == "-th":
             said = f"{front} {lexicon.word(last + '-th')}"

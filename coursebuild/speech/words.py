@@ -11,6 +11,8 @@ from coursebuild.model import Word
 
 NOT_SPOKEN = set("ˈˌ ^$.,;:!?ʲː-")  # stress, borders and marks: they come and go between a word and its sentence
 
+PAUSE_LETTERS = 4  # a pause at a comma lasts as long as so many letters
+
 
 class Phoneme(NamedTuple):
     sign: str
@@ -76,14 +78,13 @@ def _filled(
 
 
 def shared(words: Sequence[str], begin: float, until: float) -> list[tuple[float, float]]:
-    """Share a stretch of time among words by their length; a mark at a word's end counts as a pause."""
-    weights = [len(w) + 1 + 4 * bool(re.search(r"[.,;:!?]$", w)) for w in words]
-    total, at, out = sum(weights), begin, []
-    for word, weight in zip(words, weights, strict=True):
-        length = (until - begin) * weight / total
-        pause = length * 4 / weight if weight > len(word) + 1 else 0.0
-        out.append((round(at, 3), round(at + length - pause, 3)))
-        at += length
+    """Share a stretch of time among words by their length; a mark between two of them is a pause."""
+    pauses = [PAUSE_LETTERS if re.search(r"[.,;:!?]$", w) else 0 for w in words[:-1]] + [0]
+    weights = [len(w) + 1 + pause for w, pause in zip(words, pauses, strict=True)]
+    each, at, out = (until - begin) / max(1, sum(weights)), begin, []
+    for weight, pause in zip(weights, pauses, strict=True):
+        out.append((round(at, 3), round(at + (weight - pause) * each, 3)))
+        at += weight * each
     return out
 
 

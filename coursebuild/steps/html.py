@@ -22,7 +22,7 @@ from coursebuild.assets import asset_folder
 from coursebuild.cover import artwork
 from coursebuild.errors import CourseError
 from coursebuild.files import ROOT, cached, key_of
-from coursebuild.measure import fitting
+from coursebuild.measure import fitting, source_size
 from coursebuild.model import FPS, JsonDict, Slide
 from coursebuild.shown import (
     CODE,
@@ -60,7 +60,7 @@ def html(inputs: dict[str, Path], products: dict[str, Path], params: dict, cache
     sources, name = Sources.load(inputs), params["theme"]
     reveal = asset_folder("reveal")
     scripts = _scripts(reveal)
-    page = _environment(sources, name).get_template("deck.html.j2")
+    page = _environment(sources, name, cache).get_template("deck.html.j2")
     context = {
         "deck": sources.deck,
         "theme": name,
@@ -86,7 +86,7 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
-def _environment(sources: Sources, theme: str) -> jinja2.Environment:
+def _environment(sources: Sources, theme: str, cache: Path) -> jinja2.Environment:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     environment.filters |= {
         "mathml": mathml,
@@ -96,6 +96,7 @@ def _environment(sources: Sources, theme: str) -> jinja2.Environment:
         "box": sources.box,
         "code_size": partial(_code_size, sources),
         "figure_uri": lambda block: _data_uri(sources.figure(block, theme, ".svg"), "image/svg+xml"),
+        "source_size": lambda block: source_size(block["source"], sources.box(block), cache),
         "clip": partial(_clip, sources),
         "notes": sources.notes,
         "placed": lambda slide: [_placed(sources.box(block), block) for block in walk(slide.blocks)],
