@@ -8,6 +8,7 @@ from typing import Any
 
 from coursebuild.assets import ASSETS
 from coursebuild.course import Day, project_settings, syllabus_of
+from coursebuild.errors import CourseError
 from coursebuild.files import ROOT
 from coursebuild.keys import closure
 
@@ -92,6 +93,11 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
 
     if o.from_records:
         kept = day.root / "records" / f"day{day.number:02d}"
+        if not (kept / "record.json").exists():
+            again = (
+                f"build without --from-records, or run it on a GPU: build.py run {day.number} --preset full --record"
+            )
+            raise CourseError(f"no recorded run of day {day.number} in records/{kept.name}", hint=again)
         step(
             "run",
             {"script": script, "kept": kept},

@@ -83,7 +83,7 @@ def test_a_clip_has_the_sections_of_its_scene(day: Day) -> None:
     assert (grow.width, grow.height) == QUALITY["draft"][:2]
     assert grow.sha256 == sha256(day.clips / grow.file)
     assert grow.alt == "A square grows."
-    assert set(p.name for p in day.clips.iterdir()) == {
+    assert {p.name for p in day.clips.iterdir()} == {
         "clips.json", "Grow.mp4", "Grow_1.png", "Grow_2.png", "Grow_3.png", "Count.mp4", "Count_1.png",
     }  # fmt: skip
 
@@ -222,7 +222,7 @@ def line_of(text: str, words: str) -> int:
 def test_sections_and_beats_must_be_as_many(day: Day, tmp_path: Path) -> None:
     scenes = read_json(day.inputs["scenes"])
     scenes["Grow"]["beats"] = 5
-    with pytest.raises(CourseError, match="3 sections.*5 beats") as caught:
+    with pytest.raises(CourseError, match=r"3 sections.*5 beats") as caught:
         build(tmp_path / "clips", day.inputs, day.cache, scenes=scenes)
     assert (caught.value.file, caught.value.line) == (str(day.inputs["scene"]), line_of(SCENES, "class Grow"))
     assert "`Second`" in caught.value.hint
