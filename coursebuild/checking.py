@@ -23,9 +23,10 @@ def last_record(day: Day) -> Path:
     raise CourseError(f"day {day.number} has no record to check the lecture against", hint=hint)
 
 
-def problems_of(day: Day, syllabus: dict) -> list[Problem | CourseError]:
+def problems_of(day: Day, syllabus: dict, measured: Path | None = None) -> list[Problem | CourseError]:
+    """What is wrong with a day's lecture, given a record.json (default: the newest)."""
     try:
-        record = Record.load(last_record(day))
+        record = Record.load(measured or last_record(day))
         entry, course = syllabus_of(day.number, syllabus), project_settings()["course"]
         return list(read_lecture(day.source("lecture"), day.source("script"), record, entry, course)[2])
     except CourseError as error:

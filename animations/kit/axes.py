@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from manim import Line, VGroup, VMobject
+
 from kit.theme import at, stroke
 from kit.typeset import Typesetter, number
-from manim import Line, VGroup, VMobject
 
 
 class Axes(VGroup):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from manim import Animation, VGroup, linear
+
 from kit.network import Draw, Edges, Nodes, Pulse, Strip, between, strongest
 from kit.typeset import Typesetter
-from manim import Animation, VGroup, linear
 
 TOP, BOTTOM = 152.0, 484.0  # points: first and last node of every column
 COUNTS = 509.0  # baseline of the numbers below the columns

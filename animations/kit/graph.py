@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from manim import Circle, Line, Triangle, VGroup
+
 from kit.theme import at, stroke, units
 from kit.typeset import Typeset, Typesetter
-from manim import Circle, Line, Triangle, VGroup
 
 GAP = 6.0  # points between a node and the tip of an arrow
 SIDE = 8.0  # points by which the way there and the way back are apart

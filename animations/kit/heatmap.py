@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from kit.theme import Theme, at, stroke
 from manim import Animation, VGroup, VMobject, smooth
+
+from kit.theme import Theme, at, stroke
 
 LEVELS = 14  # brightnesses; cells of like colour are one path
 

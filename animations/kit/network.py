@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from kit.theme import Theme, at, stroke, units
 from manim import Animation, Circle, VGroup, VMobject
+
+from kit.theme import Theme, at, stroke, units
 
 LEVELS = 7  # edges of a sign are drawn in this many widths
 

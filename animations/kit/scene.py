@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from manim import Animation, FadeIn, Scene, VGroup, config
+
 from kit.record import KitError, Record
 from kit.theme import MARGIN, PAGE_HEIGHT, PAGE_WIDTH, Theme
 from kit.typeset import Typeset, Typesetter, plain
-from manim import Animation, FadeIn, Scene, VGroup, config
 
 CAP_HEIGHT = 1490 / 2048  # of Inter: the slides give the top of the capitals, a baseline lies this far below
 TICK = 15  # durations are whole fifteenths of a second, so that every quality has the same timing

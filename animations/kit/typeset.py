@@ -13,9 +13,10 @@ from xml.etree import ElementTree
 import numpy as np
 import svgelements
 import typst
+from manim import DL, UR, ManimColor, VGroup, VMobject
+
 from kit.record import KitError
 from kit.theme import POINT, Theme, at, on_page, stroke
-from manim import DL, UR, ManimColor, VGroup, VMobject
 
 MARK = "#010203"  # colour of the two invisible marks that tell where the line begins and ends
 XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -69,7 +70,8 @@ class Typesetter:
 
     def __init__(self, theme: Theme, font_folders: list[Path]) -> None:
         self.theme = theme
-        self._compiler = typst.Compiler(font_paths=[str(f) for f in font_folders], ignore_system_fonts=True)
+        folders = [str(folder) for folder in font_folders]
+        self._compiler = typst.Compiler(font_paths=folders, ignore_system_fonts=bool(folders))
         colours = ", ".join(f'{role}: rgb("{value}")' for role, value in theme.colours.items())
         fonts = {kind: f'"{name}"' for kind, name in theme.fonts.items()}
         self._preamble = f"#let tone = ({colours})" + PREAMBLE.format(**fonts, mark=MARK)

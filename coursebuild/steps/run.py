@@ -41,7 +41,6 @@ def run(inputs: dict[str, Path], products: dict[str, Path], params: dict[str, An
     except CourseError as error:
         raise with_log(error, log, cache / "logs" / f"{script.stem}.log") from None
     record.save(target / "record.json")
-    report(record)
 
 
 def execute(
@@ -199,8 +198,3 @@ def with_log(error: CourseError, log: Path, kept: Path) -> CourseError:
     return CourseError(
         error.what, file=error.file, line=error.line, hint=f"{error.hint}; {where}" if error.hint else where
     )
-
-
-def report(record: Record) -> None:
-    for sentence, held in record.claims.items():
-        print(f"CLAIM {sentence} -> {'HELD' if held else 'DID NOT HOLD'}")
