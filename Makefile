@@ -28,7 +28,7 @@ test-all: test notebooks ## the tests, and every notebook executed
 
 lint: setup ## ruff, and the lint of lectures
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
-	$(PY) build.py check || true
+	$(PY) build.py check
 
 notebooks: setup ## write notebooks/ anew from the scripts
 	$(PY) -m coursebuild.notebooks

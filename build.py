@@ -4,10 +4,12 @@
 import sys
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:  # on a bare GPU machine there is no click: this needs the standard library and torch
-        from coursebuild.running import main
+    try:
+        if sys.argv[1:2] == ["run"]:  # on a bare GPU machine: nothing but the standard library, torch and matplotlib
+            from coursebuild.running import main as run_main
 
-        sys.exit(main(sys.argv[2:]))
-    from coursebuild.cli import main
-
+            sys.exit(run_main(sys.argv[2:]))
+        from coursebuild.cli import main
+    except ModuleNotFoundError as error:
+        sys.exit(f"the package {error.name} is missing\n  -> make setup, then .venv/bin/python build.py ...")
     main()

@@ -12,7 +12,7 @@ from kit.network import Draw, Pulse
 from kit.record import KitError
 from kit.scene import LectureScene
 from kit.theme import at, stroke, units
-from kit.typeset import Typeset, number, signed
+from kit.typeset import Typeset, factor_digits, number, signed
 from manim import Create, FadeIn, FadeOut, LaggedStart, Line, Rectangle, ValueTracker, VGroup, linear
 
 PANEL = 684.0  # points: left edge of what is written beside the network
@@ -166,23 +166,25 @@ class BackpropFlow(LectureScene):
         self.play(FadeOut(self.panel, run_time=0.3), FadeIn(rule.put(PANEL, 190)), run_time=0.6)
         self.rings[3] = self.net.rings(3, delta)
         self.play(LaggedStart(*(Create(r) for r in self.rings[3]), lag_ratio=0.12), run_time=1.4)
+        error, slope = a - y, a * (1 - a)
+        digits = factor_digits(error, slope)
         row = Rectangle(width=units(TARGET_X - 482), height=units(33), stroke_width=stroke(1.6))
         row.move_to(at((TARGET_X + 490) / 2, self.net.rows[k])).set_stroke(self.theme["text"], opacity=0.7)
         lines = [
             f"delta_{k} = (a_{k} - y_{k}) dot a_{k} (1 - a_{k})",
-            f"= ({signed(a - y, 3)}) dot {number(a * (1 - a), 3)}",
-            f"= {signed(delta[k])}",
+            f"= ({signed(error, digits)}) dot {number(slope, digits)}",
+            f"= {signed(delta[k], 3)}",
         ]
-        written = calculation(self.type, lines, PANEL, 280, 20, 40)
+        written = calculation(self.type, lines, PANEL, 280, 18, 40)
         self.play(FadeIn(row), run_time=0.4)
         self.write_lines(written)
         self.wait(1.2)
         self.panel = VGroup(rule, written, row)
 
-    def write_lines(self, lines: VGroup) -> None:
+    def write_lines(self, lines: VGroup, rest: float = 0.7) -> None:
         for line in lines:
             self.play(FadeIn(line), run_time=0.5)
-            self.wait(0.7)
+            self.wait(rest)
 
     # ---------------------------------------------------------------- 5 one layer back
 
@@ -214,14 +216,15 @@ class BackpropFlow(LectureScene):
         trace = self.gradients[3]
         self.play(trace.animate.attenuate(0.15), FadeIn(ring), FadeIn(head), run_time=0.5)
         self.play(Draw(paths, backward=True), FadeIn(numbers, lag_ratio=0.15), run_time=1.4)
-        total, slope = signed(products.sum()), number(a * (1 - a), 3)
-        lines = [
-            f"sum_k w_(k,{j}) delta_k = {total}",
-            f"delta_{j} = {total} dot a_{j} (1 - a_{j})",
-            f"= {total} dot {slope} = {signed(delta)}",
-        ]
-        written = calculation(self.type, lines, PANEL, 250, 20, 54)
-        self.write_lines(written)
+        digits = factor_digits(products.sum(), a * (1 - a))
+        total, slope = signed(products.sum(), digits), number(a * (1 - a), digits)
+        sums = [f"sum_k w_(k,{j}) delta_k = {total}", f"a_{j} (1 - a_{j}) = {slope}"]
+        product = [f"delta_{j} = ({total}) dot {slope}", f"= {signed(delta, 3)}"]
+        written = VGroup(
+            *(self.formula(line, 20).put(PANEL, 230 + 58 * n) for n, line in enumerate(sums)),
+            *calculation(self.type, product, PANEL, 346, 20, 40),
+        )
+        self.write_lines(written, 0.4)
         self.wait(0.6)
         self.play(FadeOut(paths), FadeOut(ring), trace.animate.attenuate(1.0), run_time=0.4)
         self.panel = VGroup(written, head, numbers)
@@ -268,36 +271,60 @@ class BackpropFlow(LectureScene):
         self.play(*(Pulse(f, length=0.6, rate_func=linear) for f in flashes), run_time=1.0)
         self.play(loss.animate.set_value(self.early.loss_after), run_time=1.4)
         self.wait(1.0)
-        self.after_training(VGroup(rule, rate), loss)
         ticker.clear_updaters()
+        self.after_training(VGroup(rule, rate, name, ticker))
         self.wait(2.0)
 
     def ticker(self, value: ValueTracker, y: float) -> Typeset:
         """A large number that follows a tracker."""
-        draw = lambda: self.formula(f"{value.get_value():.4f}", 40).put(PANEL, y)  # noqa: E731
+        draw = lambda: self.loss_number(value.get_value(), y)  # noqa: E731
         return draw().add_updater(lambda shown: shown.become(draw()))
 
-    def after_training(self, leaving: VGroup, loss: ValueTracker) -> None:
+    def loss_number(self, loss: float, y: float) -> Typeset:
+        return self.formula(f"{loss:.4f}", 40).put(PANEL, y)
+
+    def after_training(self, leaving: VGroup) -> None:
         """The same picture in the trained network: the gradients at the scale of the early ones."""
         words = VGroup(
             self.line("the same picture,", 178, 21, "text", 700), self.line("after training", 207, 21, "text", 700)
         )
         old = VGroup(*self.gradients.values(), *self.rings.values())
-        self.play(FadeOut(leaving), FadeOut(old), FadeIn(words), run_time=0.6)
+        self.play(FadeOut(leaving), FadeOut(old), run_time=0.4)  # first, or the old loss would stand below the words
+        self.play(FadeIn(words), run_time=0.4)
         traces = self.run_forward(self.late, 0.4)
         outputs = self.net.numbers(self.late.activations[3], OUTPUT_X)
-        self.play(loss.animate.set_value(self.late.loss), FadeIn(outputs), run_time=0.6)
+        loss = VGroup(self.line("loss on this picture", 256), self.loss_number(self.late.loss, 302))
+        self.play(FadeIn(loss), FadeIn(outputs), run_time=0.6)
         scales = {k: float(np.abs(g).max()) for k, g in self.early.gradients.items()}
         backward = [self.net.run(k, self.late.gradients[k], True, scales[k]).trace for k in (3, 2, 1)]
         self.play(FadeOut(traces), run_time=0.4)
         for edges in backward:
             self.play(Draw(edges, backward=True), run_time=0.5)
-        lines = VGroup(self.line("largest gradient, by layer", 386), self.line("edges: same scale", 508, 17))
-        for row, layer in enumerate((1, 2, 3)):
-            early, late = (number(np.abs(s.gradients[layer]).max()) for s in (self.early, self.late))
-            lines.add(self.line(f"{layer}", 416 + 29 * row))
-            lines.add(self.formula(f"{early} arrow.r {late}", 19).put(PANEL + 28, 416 + 29 * row))
-        self.play(FadeIn(lines), run_time=0.5)
+        self.play(FadeIn(self.largest_gradients()), run_time=0.5)
+
+    def largest_gradients(self) -> VGroup:
+        """A small table: the largest gradient of every layer, early and late in training."""
+        early, arrow, late = PANEL + 128, PANEL + 145, PANEL + 162
+        table = VGroup(
+            self.line("largest gradient", 358, 19, "text", 700),
+            self.line("layer", 386, 17),
+            self.words("early", 17, "muted").put(early, 386, "right"),
+            self.words("late", 17, "muted").put(late, 386),
+            self.line("edges: same scale", 506, 17),
+        )
+        for layer, y in zip((1, 2, 3), (415, 444, 473), strict=True):
+            before, after = (number(np.abs(s.gradients[layer]).max()) for s in (self.early, self.late))
+            table.add(self.line(f"{layer}", y, 20), self.formula("arrow.r", 20, "muted").put(arrow, y, "center"))
+            table.add(self.formula(before, 21).put(early, y, "right"), self.formula(after, 21).put(late, y))
+        return table
+
+
+PLACES = 4  # decimals of every number in the graph, so that the products hold to the last digit
+
+
+def placed(value: float) -> str:
+    """A number of the graph in the colour of its sign."""
+    return signed(value, places=PLACES)
 
 
 class ComputationGraph(LectureScene):
@@ -307,20 +334,21 @@ class ComputationGraph(LectureScene):
     """
 
     NODES: ClassVar = {  # name: (formula, x, y, rim)
-        "x": ("x", 215, 185, "muted"),
-        "w": ("w", 215, 315, "accent"),
-        "b": ("b", 215, 445, "accent"),
-        "z": ("z", 450, 315, "text"),
-        "a": ("a", 640, 315, "text"),
-        "L": ("L", 845, 315, "bad"),
+        "x": ("x", 241, 186, "muted"),
+        "w": ("w", 241, 312, "accent"),
+        "b": ("b", 241, 438, "accent"),
+        "z": ("z", 460, 312, "text"),
+        "a": ("a", 656, 312, "text"),
+        "L": ("L", 852, 312, "bad"),
     }
     EDGES: ClassVar = [("x", "z"), ("w", "z"), ("b", "z"), ("z", "a"), ("a", "L")]
-    INPUTS_RIGHT = 168.0  # points: right end of what stands left of x, w and b
+    RADIUS = 37.0  # points, of the nodes
+    INPUTS_RIGHT = 191.0  # points: right end of what stands left of x, w and b
 
     def construct(self) -> None:
         self.value = {k: float(self.metric(f"graph_{'loss' if k == 'L' else k}")) for k in (*self.NODES, "y")}
         self.slope = {k: float(self.metric(f"graph_d{k}")) for k in ("a", "z", "w", "b", "x")}
-        self.nodes = {k: GraphNode(self.type, *spec) for k, spec in self.NODES.items()}
+        self.nodes = {k: GraphNode(self.type, *spec, radius=self.RADIUS) for k, spec in self.NODES.items()}
         self.arrows = {e: GraphArrow(self.nodes[e[0]], self.nodes[e[1]]) for e in self.EDGES}
         with self.beat("Values forward"):
             self.values_forward()
@@ -331,12 +359,16 @@ class ComputationGraph(LectureScene):
         with self.beat("Check against autograd"):
             self.check()
 
-    def left_of(self, name: str, formula: str, dy: float, size: float = 21) -> Typeset:
+    def left_of(self, name: str, formula: str, dy: float, size: float = 24) -> Typeset:
         return self.formula(formula, size).put(self.INPUTS_RIGHT, self.NODES[name][2] + dy, "right")
+
+    def exact(self, name: str) -> str:
+        """A chosen number, such as an input, in full."""
+        return f"{self.value[name]:.4g}"
 
     def values_forward(self) -> None:
         v = self.value
-        inputs = [self.nodes[k] for k in "xwb"] + [self.left_of(k, number(v[k]), -6) for k in "xwb"]
+        inputs = [self.nodes[k] for k in "xwb"] + [self.left_of(k, self.exact(k), -8) for k in "xwb"]
         self.play(*(FadeIn(m) for m in inputs), run_time=0.8)
         self.wait(0.8)
         rules = {"z": "w x + b", "a": "sigma(z)", "L": f"1/2 (a - {v['y']:g})^2"}
@@ -344,39 +376,41 @@ class ComputationGraph(LectureScene):
         for name, rule in rules.items():
             node = self.nodes[name]
             incoming = [Create(arrow) for (_, end), arrow in self.arrows.items() if end == name]
-            self.rules.add(shown := node.below(rule, 20, "muted"))
+            self.rules.add(shown := node.below(rule, 22, "muted", line=0.3))
             self.play(*incoming, run_time=0.7)
             self.play(FadeIn(node), FadeIn(shown), run_time=0.4)
-            self.play(FadeIn(node.above(number(v[name]))), run_time=0.4)
+            self.play(FadeIn(node.above(f"{v[name]:.{PLACES}f}", 24)), run_time=0.4)
             self.wait(0.7)
 
     def local_derivatives(self) -> None:
         """What each node knows alone: how its value answers to each of its inputs."""
         v = self.value
         labels = {  # edge: formula, and where it stands relative to the middle of the arrow
-            ("a", "L"): (f"(partial L)/(partial a) = {signed(v['a'] - v['y'])}", 0, -26),
-            ("z", "a"): (f"(partial a)/(partial z) = {number(v['a'] * (1 - v['a']))}", 0, -26),
-            ("w", "z"): (f"(partial z)/(partial w) = {number(v['x'])}", -32, -26),
-            ("x", "z"): (f"(partial z)/(partial x) = {number(v['w'])}", 56, -26),
-            ("b", "z"): ("(partial z)/(partial b) = 1", 50, 68),
+            ("a", "L"): (f"(partial L)/(partial a) = {placed(v['a'] - v['y'])}", 0, -30),
+            ("z", "a"): (f"(partial a)/(partial z) = {v['a'] * (1 - v['a']):.{PLACES}f}", 0, -30),
+            ("w", "z"): (f"(partial z)/(partial w) = {self.exact('x')}", -34, -26),
+            ("x", "z"): (f"(partial z)/(partial x) = {self.exact('w')}", 54, -32),
+            ("b", "z"): ("(partial z)/(partial b) = 1", 52, 74),
         }
         self.play(FadeOut(self.rules), run_time=0.3)
         for edge, (formula, dx, dy) in labels.items():
-            self.play(FadeIn(self.arrows[edge].label(formula, dx, dy, 17, "text")), run_time=0.5)
+            self.play(FadeIn(self.arrows[edge].label(formula, dx, dy, 19, "text")), run_time=0.5)
             self.wait(0.6)
         self.wait(1.2)
 
     def multiply_backward(self) -> None:
-        s, local = self.slope, number(self.value["a"] * (1 - self.value["a"]))
+        s, local = self.slope, f"{self.value['a'] * (1 - self.value['a']):.{PLACES}f}"
         self.send_back("aL")
-        self.play(FadeIn(self.formula(f"(partial L)/(partial a) = {signed(s['a'])}", 18).put(672, 385)), run_time=0.6)
+        error = self.formula(f"(partial L)/(partial a) = {placed(s['a'])}", 20).put(754, 380, "center")
+        self.play(FadeIn(error), run_time=0.6)
         self.wait(0.6)
         self.send_back("za")
-        product = f"(partial L)/(partial z) = {signed(s['a'])} dot {local} = {signed(s['z'])}"
-        self.play(FadeIn(self.formula(product, 18).put(430, 385)), run_time=0.6)
+        product = f"(partial L)/(partial z) = ({placed(s['a'])}) dot {local}"
+        lines = [self.formula(product, 20).put(462, 380), self.formula(f"= {placed(s['z'])}", 20).put(486, 416)]
+        self.play(*(FadeIn(line) for line in lines), run_time=0.6)
         self.wait(1.0)
         self.send_back("xz", "wz", "bz")
-        slopes = VGroup(self.left_of(k, f"(partial L)/(partial {k}) = {signed(s[k])}", 30, 18) for k in "xwb")
+        slopes = VGroup(self.left_of(k, f"(partial L)/(partial {k}) = {placed(s[k])}", 32, 20) for k in "xwb")
         self.play(LaggedStart(*(FadeIn(m) for m in slopes), lag_ratio=0.5), run_time=1.6)
         self.wait(1.8)
 
@@ -386,13 +420,17 @@ class ComputationGraph(LectureScene):
 
     def check(self) -> None:
         """What `loss.backward()` gave in the run, against the derivatives by hand."""
-        card = Rectangle(width=units(344), height=units(90), stroke_width=stroke(1.2), fill_opacity=1)
-        card.set_fill(self.theme["surface"]).set_stroke(self.theme["line"]).move_to(at(724, 471))
+        left, top, right, bottom = 520, 436, 900, 514
+        card = Rectangle(
+            width=units(right - left), height=units(bottom - top), stroke_width=stroke(1.2), fill_opacity=1
+        )
+        card.set_fill(self.theme["surface"]).set_stroke(self.theme["line"])
+        card.move_to(at((left + right) / 2, (top + bottom) / 2))
         difference = number(float(self.metric("graph_autograd_difference")))
-        hand = " quad ".join(f"(partial L)/(partial {k}) = {signed(self.slope[k], 4)}" for k in "wb")
+        hand = " quad ".join(f"(partial L)/(partial {k}) = {placed(self.slope[k])}" for k in "wb")
         code = '#text(font: "JetBrains Mono", fill: tone.fn)[backward()]'
         verdict = f"PyTorch's {code} differs by #text(fill: tone.good)[${difference}$]"
-        self.play(FadeIn(card), FadeIn(self.formula(hand, 18).put(566, 456)), run_time=0.6)
+        self.play(FadeIn(card), FadeIn(self.formula(hand, 20).put(left + 18, 467)), run_time=0.6)
         self.wait(1.2)
-        self.play(FadeIn(self.words(verdict, 16, "muted").put(566, 498)), run_time=0.6)
+        self.play(FadeIn(self.words(verdict, 17, "muted").put(left + 18, 502)), run_time=0.6)
         self.wait(2.2)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.files import ROOT
+from coursebuild.files import ROOT, usable_cores
 
 PRESETS, QUALITIES, THEMES = ("quick", "full", "smoke"), ("draft", "hd", "fullhd"), ("dark", "light")
 VOICES = ("piper", "kokoro", "espeak", "silent")
@@ -21,6 +21,8 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
+            if args[0].isalpha() and args[0] != "all":
+                raise CourseError(f"no command `{args[0]}`", hint=did_you_mean(args[0], self.commands))
             args = ["build", *args]
         return super().resolve_command(ctx, args)
 
@@ -47,13 +49,16 @@ def look_options(command: Any) -> Any:
     """Options that change what is built."""
     for option in (
         click.option(
-            "--preset", type=click.Choice(PRESETS), default="quick", show_default=True, help="Size of the run."
+            "--preset",
+            type=click.Choice(PRESETS),
+            help="Default: full where a GPU is found, else quick.",
         ),
         click.option("--quality", type=click.Choice(QUALITIES), default="fullhd", show_default=True),
         click.option("--voice", default="piper", show_default=True, metavar="NAME", help=", ".join(VOICES)),
         click.option("--theme", type=click.Choice(THEMES), default="dark", show_default=True),
         click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the script."),
         click.option("--from-records", is_flag=True, help="Use the committed results of a GPU run."),
+        click.option("--with-outputs", is_flag=True, help="Run the notebook and keep what it printed and drew."),
         click.option("--cfr", is_flag=True, help="Code every frame of the film, for video editors."),
         click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Default: out/ of the course."),
         click.option("--only", help="Comma-separated: record, slides, pptx, html, pdf, video, notebook, page ..."),
@@ -62,12 +67,31 @@ def look_options(command: Any) -> Any:
     return root_option(command)
 
 
-def make_plan(days: str, root: Path, **wanted: Any) -> tuple[list[Any], Any]:
-    """(steps, options) for a command line."""
+def sound_days(days: list[Any], options: Any) -> tuple[list[Any], dict[str, BaseException]]:
+    """The days that can be built, and what is wrong with the others; raises where none is left."""
+    from coursebuild.flow import recorded_run
+
+    broken: dict[str, BaseException] = {}
+    for day in days:
+        try:
+            day.check()
+            if options.from_records:
+                recorded_run(day)
+        except CourseError as error:
+            broken[f"day {day.number}"] = error
+    if len(broken) == len(days):
+        raise next(iter(broken.values()))
+    return [d for d in days if f"day {d.number}" not in broken], broken
+
+
+def make_plan(days: str, root: Path, **wanted: Any) -> tuple[list[Any], Any, dict[str, BaseException]]:
+    """(steps, options, what is wrong with days that are left out) for a command line."""
     from coursebuild.course import find_days, load_syllabus, select
     from coursebuild.flow import WANTED, Options, plan
+    from coursebuild.keys import closure
     from coursebuild.running import read_settings
 
+    closure.cache_clear()  # `serve` plans again and again while sources change
     only = [x.strip() for x in (wanted.pop("only") or "").split(",") if x.strip()]
     for name in only:
         if name not in WANTED:
@@ -77,9 +101,11 @@ def make_plan(days: str, root: Path, **wanted: Any) -> tuple[list[Any], Any]:
     root = root.resolve()
     out = (wanted.pop("out") or root / "out").resolve()
     settings = read_settings(wanted.pop("settings"))
+    wanted["preset"] = wanted["preset"] or ("full" if count_gpus() else "quick")
     options = Options(out=out, settings=settings, **wanted)
     every, syllabus = find_days(root), load_syllabus(root)
-    return plan(select(days, every, syllabus), options, syllabus, every, only), options
+    chosen, broken = sound_days(select(days, every, syllabus), options)
+    return plan(chosen, options, syllabus, every, only), options, broken
 
 
 def count_gpus() -> int:
@@ -98,40 +124,43 @@ def main() -> None:
 @main.command()
 @click.argument("days", default="all")
 @look_options
-@click.option("--jobs", "-j", type=click.IntRange(1), default=max(1, min(os.cpu_count() or 1, 16)), show_default=True)
+@click.option("--jobs", "-j", type=click.IntRange(1), default=max(1, min(usable_cores(), 16)), show_default=True)
 @click.option("--verbose", "-v", is_flag=True, help="Show the commands that are run, and whole tracebacks.")
 def build(days: str, root: Path, jobs: int, verbose: bool, **wanted: Any) -> None:
     """Build DAYS: slides, video, notebook and page."""
-    steps, options = make_plan(days, root, **wanted)
-    sys.exit(run_build(steps, options, root.resolve(), jobs, verbose))
+    steps, options, broken = make_plan(days, root, **wanted)
+    sys.exit(run_build(steps, options, root.resolve(), jobs, verbose, broken))
 
 
-def run_build(steps: list[Any], options: Any, root: Path, jobs: int, verbose: bool) -> int:
+def run_build(steps: list[Any], options: Any, root: Path, jobs: int, verbose: bool, broken: dict) -> int:
     """Build and report; returns the exit status."""
     from rich.console import Console
 
     from coursebuild.files import write_json
-    from coursebuild.stamps import read_stamp, reasons
-
-    console = Console(stderr=False)
-    stale = [s for s in steps if reasons(s, root, options.out)]
-    if not stale:  # the engine is not even imported
-        console.print(f"{len(steps)} steps, all up to date", highlight=False)
-        return 0
-    from coursebuild.graph import Pool, build
+    from coursebuild.graph import Outcome, Pool, build
     from coursebuild.report import Watch, explain_error, summary, table
+    from coursebuild.stamps import read_stamp, will_run
 
-    known = {s.name: read_stamp(s, options.out).get("seconds", 0.0) for s in steps}
-    pool = Pool(jobs, count_gpus(), options.out / ".cache", verbose)
-    with Watch(console, stale, known, jobs) as watch:
-        outcome = build(steps, pool, root, options.out, watch)
-    console.print(table(steps, outcome, options.out))
+    console = Console()
+    coming = will_run(steps, root, options.out)
+    stale = [s for s in steps if coming[s.name]]
+    if stale:
+        known = {s.name: read_stamp(s, options.out).get("seconds", 0.0) for s in steps}
+        pool = Pool(jobs, count_gpus(), options.out / ".cache", verbose)
+        with Watch(console, stale, known, jobs) as watch:
+            outcome = build(steps, pool, root, options.out, watch)
+    else:  # the engine is not even imported
+        outcome = Outcome(states=dict.fromkeys(coming, "current"))
+    outcome.errors |= broken
+    console.print(table(steps, outcome, options.out), soft_wrap=True)
     for name, error in outcome.errors.items():
-        console.print(f"\n{explain_error(error, name)}", style="red", markup=False, highlight=False)
+        console.print(f"\n{explain_error(error, name)}", style="red", markup=False, highlight=False, soft_wrap=True)
         if verbose and not isinstance(error, CourseError):
             import traceback
 
             traceback.print_exception(error)
+    if not stale:
+        console.print(f"\n{len(steps)} steps, all up to date", highlight=False)
     write_json(options.out / "report.json", summary(outcome))
     return outcome.exit_code
 
@@ -162,7 +191,7 @@ def new(number: int, slug: str, root: Path) -> None:
 @look_options
 def show(days: str, root: Path, **wanted: Any) -> None:
     """Sources and products of DAYS."""
-    steps, _ = make_plan(days, root, **wanted)
+    steps, *_ = make_plan(days, root, **wanted)
     for step in steps:
         click.secho(step.name, bold=True)
         for mark, paths in (("<-", step.inputs.values()), ("->", step.products.values())):
@@ -175,23 +204,11 @@ def show(days: str, root: Path, **wanted: Any) -> None:
 @look_options
 def explain(days: str, root: Path, **wanted: Any) -> None:
     """What would be rebuilt, and why."""
-    from coursebuild.flow import maker_of
-    from coursebuild.stamps import reasons
+    from coursebuild.stamps import will_run
 
-    steps, options = make_plan(days, root, **wanted)
-    stale: set[str] = set()
-    for step in steps:
-        found = reasons(step, root.resolve(), options.out)
-        makers = {m.name for p in step.inputs.values() if (m := maker_of(p, steps))}
-        after = sorted(makers & stale)
-        if found:
-            stale.add(step.name)
-            click.echo(f"{step.name}: {'; '.join(found[:3])}{' ...' if len(found) > 3 else ''}")
-        elif after:
-            stale.add(step.name)
-            click.echo(f"{step.name}: if {', '.join(after)} gives something else")
-        else:
-            click.echo(f"{step.name}: up to date")
+    steps, options, _ = make_plan(days, root, **wanted)
+    for name, found in will_run(steps, root.resolve(), options.out).items():
+        click.echo(f"{name}: {'; '.join(found[:3]) or 'up to date'}{' ...' if len(found) > 3 else ''}")
 
 
 @main.command("list")
@@ -229,15 +246,15 @@ def doctor() -> None:
 @main.command()
 @click.argument("days", default="all")
 @look_options
-@click.option("--jobs", "-j", type=click.IntRange(1), default=max(1, min(os.cpu_count() or 1, 16)))
+@click.option("--jobs", "-j", type=click.IntRange(1), default=max(1, min(usable_cores(), 16)))
 @click.option("--port", type=int, default=8000, show_default=True)
 def serve(days: str, root: Path, jobs: int, port: int, **wanted: Any) -> None:
     """Preview out/ on this machine; rebuild DAYS when a source changes."""
     from coursebuild.serve import serve as serve_folder
 
     def rebuild(_: set[Path]) -> None:
-        steps, options = make_plan(days, root, **dict(wanted))
-        if run_build(steps, options, root.resolve(), jobs, False):
+        steps, options, broken = make_plan(days, root, **dict(wanted))
+        if run_build(steps, options, root.resolve(), jobs, False, broken):
             raise CourseError("the build failed", hint="the terminal shows the table and the reasons")
 
     try:

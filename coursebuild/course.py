@@ -50,12 +50,20 @@ def find_days(root: Path = ROOT) -> dict[int, Day]:
         for path in sorted((root / folder).glob(f"day*{suffix}")):
             match = STEM.fullmatch(path.name.removesuffix(suffix))
             if not match:
-                raise CourseError(
-                    f"{path.name} is not named like a day", file=path, hint=f"name it day05_topic{suffix}"
-                )
+                continue  # `misnamed` tells
             number = int(match[1])
             days.setdefault(number, Day(number, match[2], root))
     return dict(sorted(days.items()))
+
+
+def misnamed(root: Path = ROOT) -> list[CourseError]:
+    """Files that begin like a day's and are not named like one."""
+    return [
+        CourseError(f"{path.name} is not named like a day", file=path, hint=f"name it day05_topic{suffix}")
+        for folder, suffix in PLACES.values()
+        for path in sorted((root / folder).glob(f"day*{suffix}"))
+        if not STEM.fullmatch(path.name.removesuffix(suffix))
+    ]
 
 
 def select(expression: str, days: dict[int, Day], syllabus: dict[str, Any] | None = None) -> list[Day]:
@@ -81,15 +89,15 @@ def select(expression: str, days: dict[int, Day], syllabus: dict[str, Any] | Non
             wanted += found
         else:
             raise CourseError(f"`{part}` names no days", hint="write 4, 1-7, 4,8, week3 or all")
-    chosen = [days[n] for n in dict.fromkeys(wanted)]
-    for day in chosen:
-        day.check()
-    return chosen
+    return [days[n] for n in dict.fromkeys(wanted)]
 
 
 def load_syllabus(root: Path = ROOT) -> dict[str, Any]:
     """lectures/syllabus.yaml as {"weeks": [...], "days": [...]}; raises CourseError with the line of a mistake."""
-    import yaml  # here, because `build.py run` must do without it
+    try:
+        import yaml  # here, because `build.py run` does without it
+    except ImportError:
+        raise CourseError("the syllabus needs the package pyyaml", hint="name days by number, or make setup") from None
 
     path = root / "lectures" / "syllabus.yaml"
     try:

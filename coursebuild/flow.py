@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from coursebuild.assets import ASSETS
 from coursebuild.course import Day, project_settings, syllabus_of
 from coursebuild.errors import CourseError
 from coursebuild.files import ROOT
-from coursebuild.keys import closure
+from coursebuild.keys import closure, versions
 
 SCRIPT_FOLDERS = (ROOT / "scripts",)
 SCENE_FOLDERS = (ROOT / "animations",)
@@ -40,6 +40,7 @@ class Options:
     settings: dict[str, Any] = field(default_factory=dict)
     from_records: bool = False
     cfr: bool = False
+    with_outputs: bool = False
     out: Path = ROOT / "out"
 
 
@@ -59,6 +60,15 @@ class Step:
     @property
     def kind(self) -> str:
         return self.name.partition("-")[2]
+
+
+def recorded_run(day: Day) -> Path:
+    """The folder of a day's committed results; CourseError where there are none."""
+    kept = day.root / "records" / f"day{day.number:02d}"
+    if not (kept / "record.json").exists():
+        again = f"build without --from-records, or run it on a GPU: build.py run {day.number} --preset full --record"
+        raise CourseError(f"no recorded run of day {day.number} in records/{kept.name}", hint=again)
+    return kept
 
 
 def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: dict[str, Day | None]) -> list[Step]:
@@ -83,7 +93,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     record = there / "record"
     shown, spoken, scenes = (work / f"{n}.json" for n in ("shown", "spoken", "scenes"))
     entry = syllabus_of(day.number, syllabus)
-    code = closure(script, (*SCRIPT_FOLDERS, day.root / "scripts"))[0]
+    code, used = closure(script, (*SCRIPT_FOLDERS, day.root / "scripts"))
     kit = closure(scene, (*SCENE_FOLDERS, day.root / "animations"))[0]
     steps: list[Step] = []
 
@@ -92,12 +102,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         steps.append(Step(f"day{day.number:02d}-{kind}", day.number, function, inputs, products, **more))
 
     if o.from_records:
-        kept = day.root / "records" / f"day{day.number:02d}"
-        if not (kept / "record.json").exists():
-            again = (
-                f"build without --from-records, or run it on a GPU: build.py run {day.number} --preset full --record"
-            )
-            raise CourseError(f"no recorded run of day {day.number} in records/{kept.name}", hint=again)
+        kept = recorded_run(day)
         step(
             "run",
             {"script": script, "kept": kept},
@@ -106,7 +111,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
             watch=code,
         )
     else:
-        knobs = {"preset": o.preset, "settings": o.settings, "limit": None}
+        knobs = {"preset": o.preset, "settings": o.settings, "limit": None, "tools": versions(used)}
         step("run", {"script": script}, {"record": record}, watch=(*code, theme), gpu=True, params=knobs)
     deck = {"shown": shown, "record": record / "record.json"}
     clips = {"clips": work / "clips" / "clips.json"}
@@ -118,7 +123,8 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         {"shown": shown, "spoken": spoken, "scenes": scenes},
         params={"course": project["course"], "syllabus": entry},
     )
-    step("narrate", said, {"speech": work / "speech"}, params={"voice": o.voice})
+    lexicon = (ROOT / "coursebuild" / "speech" / "lexicon.toml",)
+    step("narrate", said, {"speech": work / "speech"}, params={"voice": o.voice}, watch=lexicon)
     step(
         "animate",
         {"scene": scene, "record": record / "record.json", "scenes": scenes, "theme": theme},
@@ -153,7 +159,8 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         params={"quality": o.quality, "cfr": o.cfr},
     )
     address = {"repository": project["repository"], "branch": project["branch"]}
-    step("notebook", {"script": script}, {"notebook": out["notebook"]}, params=address, watch=code)
+    colab = address | {"outputs": o.preset if o.with_outputs else ""}
+    step("notebook", {"script": script}, {"notebook": out["notebook"]}, params=colab, watch=code)
     step("script", {"source": script}, {"copy": out["script"]}, "coursebuild.steps.copy:copy")
     step(
         "page",
@@ -234,8 +241,3 @@ def needed(steps: list[Step], only: list[str]) -> list[Step]:
 def maker_of(path: Path, steps: list[Step]) -> Step | None:
     """The step that makes a file, or the folder it lies in."""
     return next((s for s in steps for p in s.products.values() if p == path or p in path.parents), None)
-
-
-def with_products(step: Step, products: dict[str, Path]) -> Step:
-    """The same step writing elsewhere."""
-    return replace(step, products=products)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -17,6 +16,7 @@ SI_PREFIXES = [
     (1e-6, "µ"),
     (1e-9, "n"),
 ]
+HOUR_FROM = 3570  # seconds: from here on minutes would round to a whole hour
 WORDS = [
     "zero",
     "one",
@@ -48,18 +48,22 @@ def _number(value: object) -> float:
 
 def num(value: float, digits: int = 2) -> Shown:
     """1234.567 -> 1,234.57"""
-    return Shown(f"{_number(value):,.{digits}f}".replace("-", "−"))
+    return Shown(f"{_number(value):z,.{digits}f}".replace("-", "−"))  # z: there is no minus zero
 
 
 def count(value: float) -> Shown:
-    """60000 -> 60,000"""
+    """60000 -> 60,000; raises ValueError for a number that is not whole."""
+    if not _number(value).is_integer():
+        raise ValueError(f"wants a whole number, got {value!r}: use num or rough")
     return num(value, 0)
 
 
 def rough(value: float, digits: int = 2) -> Shown:
-    """A number of which only the size matters, to two significant digits: 215651 -> 220,000"""
+    """A number of which only the size matters, to two significant digits: 215651 -> 220,000, 0.00123 -> 0.0012"""
     number = _number(value)
-    return count(round(number, digits - 1 - math.floor(math.log10(abs(number)))) if number else 0)
+    rounded = f"{number:.{digits - 1}e}"
+    exponent = int(rounded.partition("e")[2])
+    return num(float(rounded), 0 if number.is_integer() else max(0, digits - 1 - exponent))
 
 
 def percent(value: float, digits: int = 1) -> Shown:
@@ -74,11 +78,11 @@ def points(value: float, digits: int = 1) -> Shown:
 
 def pm(value: float, spread: float, digits: int = 1) -> Shown:
     """Mean and standard deviation of a fraction: 0.951 and 0.003 -> 95.1 ± 0.3 %"""
-    return Shown(f"{num(100 * _number(value), digits)} ± {num(100 * _number(spread), digits)}{NBSP}%")
+    return Shown(f"{num(100 * _number(value), digits)}{NBSP}±{NBSP}{num(100 * _number(spread), digits)}{NBSP}%")
 
 
 def _mantissa(value: float, digits: int) -> tuple[str, int]:
-    mantissa, _, exponent = f"{_number(value):.{digits}e}".partition("e")
+    mantissa, _, exponent = f"{_number(value):z.{digits}e}".partition("e")
     return mantissa.replace("-", "−"), int(exponent)
 
 
@@ -92,7 +96,7 @@ def tex(value: float, digits: int = 3) -> Shown:
     """A number inside a formula: 0.0123 -> 0.012, 1.4e-10 -> 1.4 \\times 10^{-10}"""
     number = _number(value)
     if number == 0 or 1e-3 <= abs(number) < 1e5:
-        return Shown(f"{number:.{digits}f}")
+        return Shown(f"{number:z.{digits}f}")
     mantissa, exponent = _mantissa(number, min(digits, 2))
     return Shown(f"{mantissa} \\times 10^{{{exponent}}}".replace("−", "-"))
 
@@ -105,9 +109,10 @@ def times(value: float, digits: int = 1) -> Shown:
 def si(value: float, unit: str = "", digits: int = 1) -> Shown:
     """12345 -> 12.3 k"""
     number = _number(value)
-    factor, prefix = next((p for p in SI_PREFIXES if abs(number) >= p[0]), SI_PREFIXES[-1])
-    if number == 0:
-        factor, prefix = 1.0, ""
+    chosen = next((i for i, p in enumerate(SI_PREFIXES) if abs(number) >= p[0]), len(SI_PREFIXES) - 1)
+    if chosen and round(abs(number) / SI_PREFIXES[chosen][0], digits) >= 1000:
+        chosen -= 1  # 999.97 is written 1.0 k and not 1,000.0
+    factor, prefix = SI_PREFIXES[chosen] if number else (1.0, "")
     tail = f"{prefix}{unit}"
     return Shown(f"{num(number / factor, digits)}{NBSP + tail if tail else ''}")
 
@@ -115,7 +120,7 @@ def si(value: float, unit: str = "", digits: int = 1) -> Shown:
 def seconds(value: float, digits: int = 1) -> Shown:
     """0.00021 -> 210.0 µs, 95 -> 1 min 35 s, 9000 -> 2.5 h"""
     number = _number(value)
-    if number >= 5400:
+    if number >= HOUR_FROM:
         return Shown(f"{num(number / 3600, digits)}{NBSP}h")
     if number >= 90:
         whole = round(number)
@@ -126,8 +131,7 @@ def seconds(value: float, digits: int = 1) -> Shown:
 def words(value: float) -> Shown:
     """3 -> three (whole numbers to twelve, digits above)"""
     number = _number(value)
-    whole = number == math.floor(number)
-    return Shown(WORDS[int(number)]) if whole and 0 <= number < len(WORDS) else count(number)
+    return Shown(WORDS[int(number)]) if number.is_integer() and 0 <= number < len(WORDS) else count(number)
 
 
 FORMATTERS: dict[str, Callable[..., Shown]] = {

@@ -14,21 +14,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coursebuild.files import sha256
+from coursebuild.errors import CourseError
+from coursebuild.files import sha256, usable_cores
 from coursebuild.flow import Step
 from coursebuild.keys import content, source_key
-from coursebuild.stamps import params_key, write_stamp
-from coursebuild.work import die_with_parent, execute
+from coursebuild.stamps import fingerprint, params_key, write_stamp
+from coursebuild.work import execute
 
 Listener = Callable[[str, Step, float], None]  # ("start" | "done" | "failed"), step, seconds
 
 
 @dataclass(kw_only=True)
 class ContentNode:
-    """A file or folder for pytask, whose state is its contents. Signature: where it is."""
+    """A file or folder for pytask, whose state is its contents. Signature: where it is.
+
+    A source is `frozen` when the build begins: one that is saved while its step runs counts as changed afterwards.
+    """
 
     name: str
     path: Path
+    frozen: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
     node_info: Any = None
 
@@ -37,7 +42,7 @@ class ContentNode:
         return sha256(f"file:{self.path}")
 
     def state(self) -> str | None:
-        return content(self.path)
+        return self.frozen or content(self.path)
 
     def load(self, is_product: bool = False) -> Path:
         return self.path
@@ -89,44 +94,54 @@ class Pool:
 
     def __init__(self, jobs: int, gpus: int, cache: Path, verbose: bool, address: str | None = None) -> None:
         self.jobs, self.gpus, self.cache, self.verbose, self.address = jobs, gpus, cache, verbose, address
-        self.lock, self.client, self.cluster = threading.Lock(), None, None
-        self.cancelled = False
+        self.lock, self.closing = threading.Lock(), threading.Lock()
+        self.client, self.cluster, self.cancelled = None, None, False
 
     def start(self) -> None:
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")  # inherited by the workers
+        import dask
         from distributed import Client, Nanny, Scheduler, SpecCluster
 
+        dask.config.set({"distributed.scheduler.allowed-failures": 0})  # an experiment is not run again in silence
         if self.address:
             self.client = Client(self.address)
             return
         # Dask's resources belong to a worker: with a GPU, runs wait for its worker and the others stay free.
         tags = [{"CPU": 1} if self.gpus else {"CPU": 1, "GPU": 1}] * self.jobs + [{"GPU": 1}] * self.gpus
-        options = {"nthreads": 1, "memory_limit": 0, "preload": ["coursebuild.work_preload"]}
+        here = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}  # for nobody else
+        options = {**here, "nthreads": 1, "memory_limit": 0, "preload": ["coursebuild.work_preload"]}
         workers = {i: {"cls": Nanny, "options": {**options, "resources": t}} for i, t in enumerate(tags)}
-        scheduler = {"cls": Scheduler, "options": {"dashboard_address": None}}
-        self.cluster = SpecCluster(workers=workers, scheduler=scheduler, silence_logs=50)
+        self.cluster = SpecCluster(workers=workers, scheduler={"cls": Scheduler, "options": here}, silence_logs=50)
         self.client = Client(self.cluster)
 
     def run(self, step: Step) -> float:
         """Execute a step on a worker and wait for it; raises what the step raised."""
+        from distributed import KilledWorker
+
         with self.lock:
             if self.client is None and not self.cancelled:
                 self.start()
-        if self.cancelled:
+            client = self.client
+        if self.cancelled or client is None:
             raise KeyboardInterrupt
-        threads = max(1, (os.cpu_count() or 1) // self.jobs)
+        threads = max(1, usable_cores() // self.jobs)
         tag = {"GPU": 1} if step.gpu else {"CPU": 1}
-        future = self.client.submit(
-            execute, step, self.cache, threads, self.verbose, pure=False, resources=tag, retries=0, key=step.name
-        )
-        return future.result()
+        arguments = (step, self.cache, threads, self.verbose)
+        try:
+            return client.submit(execute, *arguments, pure=False, resources=tag, retries=0, key=step.name).result()
+        except KilledWorker:
+            what = f"{step.name}: its process was killed, most likely because memory ran out"
+            raise CourseError(what, hint="build with --jobs 1, or a smaller preset") from None
 
     def close(self) -> None:
+        """Stop all workers; safe to call twice and from two threads."""
         self.cancelled = True
-        for thing in (self.client, self.cluster):
-            if thing is not None:
-                with suppress(OSError, RuntimeError, TimeoutError):
-                    thing.close(timeout=5)
+        with self.closing:
+            things, self.client, self.cluster = (self.client, self.cluster), None, None
+            for thing in things:
+                if thing is not None:
+                    with suppress(Exception):  # whatever a half-closed cluster says: it is to be gone
+                        thing.close(timeout=5)
 
 
 def to_pytask(step: Step, makers: dict[Path, str], act: Callable[[Step], None]) -> Any:
@@ -134,8 +149,8 @@ def to_pytask(step: Step, makers: dict[Path, str], act: Callable[[Step], None]) 
 
     def node(path: Path) -> ContentNode:
         # a file inside a product stands for that product, so that pytask sees who makes it
-        path = next((p for p in (path, *path.parents) if p in makers), path)
-        return ContentNode(name=str(path), path=path)
+        made = next((p for p in (path, *path.parents) if p in makers), None)
+        return ContentNode(name=str(made or path), path=made or path, frozen=None if made else content(path))
 
     files = {n.signature: n for n in map(node, (*step.inputs.values(), *step.watch))}
     code = source_key(step.function.partition(":")[0])
@@ -164,13 +179,15 @@ def build(steps: list[Step], pool: Pool, root: Path, out: Path, listen: Listener
 
     def act(step: Step) -> None:
         listen("start", step, 0.0)
+        before = fingerprint(step, root)  # a source that is saved while the step runs is not what it was built from
         try:
             outcome.seconds[step.name] = pool.run(step)
         except BaseException as error:
-            outcome.errors[step.name] = error
-            listen("failed", step, 0.0)
+            if not outcome.interrupted:
+                outcome.errors[step.name] = error
+                listen("failed", step, 0.0)
             raise
-        write_stamp(step, root, out, outcome.seconds[step.name])
+        write_stamp(step, out, before, outcome.seconds[step.name])
         listen("done", step, outcome.seconds[step.name])
 
     def stop(*_: Any) -> None:
@@ -178,7 +195,8 @@ def build(steps: list[Step], pool: Pool, root: Path, out: Path, listen: Listener
         threading.Thread(target=pool.close, daemon=True).start()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, stop) if threading.current_thread() is threading.main_thread() else None
+    main = threading.current_thread() is threading.main_thread()
+    handlers = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)} if main else {}
     pytask.console.quiet = True  # the listener tells what happens
     makers = {path: s.name for s in steps for path in s.products.values()}
     try:
@@ -192,8 +210,8 @@ def build(steps: list[Step], pool: Pool, root: Path, out: Path, listen: Listener
             capture="no",
         )
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         pool.close()
     read_reports(session, outcome, root, out)
     for step in steps:
@@ -219,12 +237,9 @@ def read_reports(session: Any, outcome: Outcome, root: Path, out: Path) -> None:
         state = STATES.get(report.outcome.name, "failed")
         outcome.states[step.name] = state
         if state == "current":
-            write_stamp(step, root, out)
-        if state == "failed" and step.name not in outcome.errors:
+            write_stamp(step, out, fingerprint(step, root))
+        if state == "failed" and step.name not in outcome.errors and not outcome.interrupted:
             outcome.errors[step.name] = report.exc_info[1]
     if session.exit_code and not outcome.errors and not outcome.interrupted:
         broken = [r.exc_info[1] for r in getattr(session, "collection_reports", []) if r.exc_info]
         outcome.errors["engine"] = broken[0] if broken else RuntimeError(f"the engine stopped: {session.exit_code}")
-
-
-__all__ = ["Outcome", "Pool", "build", "die_with_parent"]

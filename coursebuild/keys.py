@@ -33,7 +33,11 @@ def content(path: Path) -> str | None:
 def imported_names(path: Path) -> set[str]:
     """Dotted names that a Python file imports, at any depth (`from a import b` gives a and a.b)."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError):  # the step that runs the file says where and what
+        return names
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

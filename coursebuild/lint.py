@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,11 @@ MAX_BEAT_WORDS = 75  # half a minute over one picture; after that a listener wan
 MAX_SLIDE_WORDS = 75  # on screen at once, besides code, tables and formulas
 MAX_SENTENCE_WORDS = 34  # longer ones are hard to follow by ear
 MIN_DIGITS = 3  # a typed number with fewer significant digits may equal a metric by chance
-TYPED_NUMBER = re.compile(r"(?<![\w.,/#-])\d[\d,]*(?:\.\d+)?(?![\w/]|\.\d)")
-NOT_PROSE = re.compile(r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|<!--.*?-->|https?://\S+", re.DOTALL)
+TYPED_NUMBER = re.compile(r"(?<![\w.,/#-])\d(?:[\d,]|\{,\})*(?:\.\d+)?(?![\w/]|\.\d)")  # {,} as LaTeX groups digits
+NOT_PROSE = re.compile(r"```.*?```|`[^`\n]*`|<!--.*?-->|https?://\S+", re.DOTALL)
+PICTURE = re.compile(r"\{\{-?\s*(?:figure|animation)\(")
+PICTURE_TEXT = re.compile(r"""\b(?:alt|caption)\s*=\s*("[^"]*"|'[^']*')""")
+FRONT_TEXT = re.compile(r"^(?:title|subtitle):.*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def check(
 ) -> list[Problem]:
     """All problems of a lecture, in order of lines."""
     found = [
-        *typed_numbers(source, record),
+        *typed_numbers(lecture.read_text(encoding="utf-8").replace("\r\n", "\n"), record),
         *wordy(deck, spoken),
         *uncovered(deck, syllabus),
         *unused(deck, record, claims_used, source),
@@ -51,33 +54,66 @@ def check(
     return sorted((Problem(p[0], str(lecture), p[1], *p[2:]) for p in found), key=lambda p: p.line)
 
 
-def typed_numbers(source: str, record: Record) -> Iterator[tuple]:
-    """Numbers that were typed by hand although the run measured them."""
-    blank = source
-    for pattern in (JINJA_TAG, NOT_PROSE):
-        blank = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), blank)
-    values = {k: v for k, v in record.metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    for match in TYPED_NUMBER.finditer(blank):
-        text = match[0].replace(",", "")
-        if len(text.replace(".", "").strip("0")) < MIN_DIGITS and not (len(text) > MIN_DIGITS and "." not in text):
+def typed_numbers(text: str, record: Record) -> Iterator[tuple]:
+    """Numbers that were typed by hand although the run measured them; `text` is the lecture with its front matter."""
+    bare = prose(text)
+    tags = [m.span() for m in JINJA_TAG.finditer(text)]
+    for match in TYPED_NUMBER.finditer(bare):
+        found = measured(match[0].replace("{,}", "").replace(",", ""), record)
+        if not found:
             continue
-        digits = len(text.partition(".")[2])
-        for name, value in values.items():
-            for factor, formatter in ((1, "num" if digits else "count"), (100, "percent")):
-                if isinstance(value, int) and factor == 100:
-                    continue
-                if digits == 0 and not float(value * factor).is_integer():
-                    continue
-                if f"{value * factor:.{digits}f}" == text:
-                    line = blank[: match.start()].count("\n") + 1
-                    hint = f"write {{{{ run.{name} | {formatter} }}}}"
-                    yield (
-                        "error",
-                        line,
-                        f"`{match[0]}` is typed by hand; the run measured it as `{name}`",
-                        hint,
-                    )
-                    break
+        name, formatter = found
+        hint = f"write {{{{ run.{name} | {formatter} }}}}"
+        if any(first <= match.start() < last for first, last in tags):
+            hint = f'close the text and join it: "..." ~ (run.{name} | {formatter}) ~ "..."'
+        elif match.start() < _body(text):
+            hint = "the front matter cannot show numbers: say it in words, and show it on a slide"
+        line = bare[: match.start()].count("\n") + 1
+        yield "error", line, f"`{match[0]}` is typed by hand; the run measured it as `{name}`", hint
+
+
+def measured(number: str, record: Record) -> tuple[str, str] | None:
+    """The metric that a typed number repeats, and the formatter that shows it."""
+    significant = len(number.replace(".", "").strip("0"))
+    if significant < MIN_DIGITS and ("." in number or len(number) <= MIN_DIGITS):
+        return None
+    digits = len(number.partition(".")[2])
+    for name, value in record.metrics.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if (digits or float(value).is_integer()) and f"{value:.{digits}f}" == number:
+            return name, f"num({digits})" if digits else "count"
+        share = 100 * value
+        if isinstance(value, float) and (digits or share.is_integer()) and f"{share:.{digits}f}" == number:
+            return name, f"percent({digits})"
+    return None
+
+
+def prose(text: str) -> str:
+    """A lecture with everything blanked (line by line) that nobody reads or hears.
+
+    What stays: text, formulas, title and subtitle, and the alt texts and captions of figures and animations.
+    """
+    body = _body(text)
+    front = _keep(text[:body], FRONT_TEXT.finditer(text[:body]))
+    text = front + JINJA_TAG.sub(
+        lambda m: _keep(m[0], PICTURE_TEXT.finditer(m[0]) if PICTURE.match(m[0]) else []), text[body:]
+    )
+    return NOT_PROSE.sub(lambda m: _keep(m[0], []), text)
+
+
+def _body(text: str) -> int:
+    """Where the front matter ends (0 without one)."""
+    found = re.match(r"---[ \t]*\n.*?^---[ \t]*$", text, re.DOTALL | re.MULTILINE)
+    return found.end() if found else 0
+
+
+def _keep(text: str, kept: Iterable[re.Match[str]]) -> str:
+    """Spaces for everything but line breaks and what is kept."""
+    out = list(re.sub(r"[^\n]", " ", text))
+    for match in kept:
+        out[match.start() : match.end()] = match[0]
+    return "".join(out)
 
 
 def wordy(deck: Deck, spoken: Script) -> Iterator[tuple]:

@@ -7,7 +7,7 @@ lecturer says while what stands above it is on screen. docs/LECTURES.md is the a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from coursebuild.template import BLOCK_MARK, Rendered
 TONES = {"key": "accent", "note": "accent2", "good": "good", "warn": "bad"}
 TASK = re.compile(r"\[([ xX])\]\s+")
 COVERS = re.compile(r"<!--\s*covers:\s*([OCK]\d+(?:[\s,]+[OCK]\d+)*)\s*-->")
+WIDTH = re.compile(r"\d{1,3}(?:\.\d+)?", re.ASCII)  # of a column, relative to the others
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 MATH_SIZE = 26  # points
 MAX_COLUMN_WEIGHT, MIN_COLUMN_WEIGHT = 44, 7  # characters: how unequal a table's columns may become
@@ -99,55 +100,51 @@ class Reader:
 
     def close(self, slide: _Open, subtitle: str) -> None:
         """Check a slide that is complete and keep it."""
-        here = {"file": self.lecture, "line": slide.line}
-        title = plain(slide.title)
-        if not title:
-            raise CourseError("a slide has no title", **here, hint="write it after ##")
-        if not slide.beats:
-            raise CourseError(f"nothing is said on slide `{title}`", **here, hint="add a blockquote: > What you say.")
-        if slide.n == 1 and slide.blocks:
-            where = {"file": self.lecture, "line": slide.blocks[0]["line"]}
-            raise CourseError(
-                "the title slide holds only what is said", **where, hint="begin a slide above it: ## Title"
-            )
-        late = [b for b in walk(slide.blocks) if last_step(b) >= len(slide.beats)]
-        if late:
-            raise CourseError(
-                f"nothing is said after the last {late[0]['type']} of slide `{title}`",
-                file=self.lecture,
-                line=late[0]["line"],
-                hint="add a blockquote below it",
-            )
-        scenes = [b for b in walk(slide.blocks) if b["type"] == "animation"]
-        if scenes and (len(slide.blocks) > 1 or scenes[0]["step"]):
-            raise CourseError(
-                f"the animation of slide `{title}` is not alone",
-                file=self.lecture,
-                line=scenes[0]["line"],
-                hint="an animation fills its slide: move what stands beside it to a slide of its own",
-            )
-        kind = "title" if slide.n == 1 else "animation" if scenes else "content"
-        beats = slide.beats
-        if scenes:  # one picture; the sections of the clip follow the beats
-            beats = [Beat(b.id, 0, b.text, b.line, i) for i, b in enumerate(beats)]
+        self.check(slide)
+        title, blocks = plain(slide.title), walk(slide.blocks)
+        scene = next((b["scene"] for b in blocks if b["type"] == "animation"), None)
+        shown = 0 if scene else max([0, *map(last_step, blocks)])
         self.slides.append(
             Slide(
                 id=slide.id,
                 n=slide.n,
-                kind=kind,
+                kind="title" if slide.n == 1 else "animation" if scene else "content",
                 title=slide.title,
                 title_text=title,
                 line=slide.line,
                 kicker=slide.kicker,
                 subtitle=[{"k": "text", "t": subtitle}] if slide.n == 1 and subtitle else [],
                 blocks=slide.blocks,
-                steps=0 if scenes else max([0, *map(last_step, walk(slide.blocks))]),
+                steps=shown,
                 covers=slide.covers,
             )
         )
-        shown = self.slides[-1].steps
-        beats = [b if b.step <= shown else Beat(b.id, shown, b.text, b.line, b.section) for b in beats]
-        self.spoken.append(SpokenSlide(slide.id, title, beats, scenes[0]["scene"] if scenes else None))
+        # an animation is one picture; the sections of its clip follow the beats
+        beats = [replace(b, step=min(b.step, shown), section=i if scene else None) for i, b in enumerate(slide.beats)]
+        self.spoken.append(SpokenSlide(slide.id, title, beats, scene))
+
+    def check(self, slide: _Open) -> None:
+        """Raise the first thing that is wrong with a slide that is complete."""
+
+        def mistake(what: str, hint: str, line: int = slide.line) -> CourseError:
+            return CourseError(what, file=self.lecture, line=line, hint=hint)
+
+        title = plain(slide.title)
+        if not title:
+            raise mistake("a slide has no title", "write it after ##")
+        if not slide.beats:
+            raise mistake(f"nothing is said on slide `{title}`", "add a blockquote: > What you say.")
+        if slide.n == 1 and slide.blocks:
+            hint = "begin a slide above it: ## Title"
+            raise mistake("the title slide holds only what is said", hint, slide.blocks[0]["line"])
+        for block in walk(slide.blocks):
+            if last_step(block) >= len(slide.beats):
+                what = f"nothing is said after the last {block['type']} of slide `{title}`"
+                raise mistake(what, "add a blockquote below it", block["line"])
+        for block in walk(slide.blocks):
+            if block["type"] == "animation" and (len(slide.blocks) > 1 or block["step"]):
+                hint = "an animation fills its slide: move what stands beside it to a slide of its own"
+                raise mistake(f"the animation of slide `{title}` is not alone", hint, block["line"])
 
     # ------------------------------------------------------------------ blocks
 
@@ -342,7 +339,9 @@ class Reader:
                 columns.append([])
             else:
                 self.add(slide, columns[-1], child, f"{base['id']}c{len(columns) - 1}b")
-        ratio = [float(x) for x in re.findall(r"[\d.]+", rest)] or [1.0] * len(columns)
+        if not all(map(WIDTH.fullmatch, rest.split())):
+            raise self.error(node, f"columns: `{rest}` are no widths", "write ::: columns 3 2")
+        ratio = [float(x) for x in rest.split()] or [1.0] * len(columns)
         if len(columns) < 2 or len(ratio) != len(columns) or not all(columns) or not all(ratio):
             raise self.error(
                 node,

@@ -99,6 +99,7 @@ def main(argv: list[str]) -> int:
     for day in days:
         begin = time.monotonic()
         try:
+            day.check()
             folder = run_day(day, (args.out or root / "out").resolve(), args.preset, settings)
             tell(day, Record.load(folder / "record.json"), time.monotonic() - begin)
             if args.record:

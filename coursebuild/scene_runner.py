@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from coursebuild.errors import CourseError
-from coursebuild.files import read_json, write_json
+from coursebuild.files import die_with_parent, read_json, write_json
 from coursebuild.model import QUALITY
 
 
 def main(job_file: Path) -> int:
     """Do the job; the exit status is 0 unless something went wrong that is no mistake of the author."""
+    die_with_parent()
     job = read_json(job_file)
     out = Path(job["out"])
     try:

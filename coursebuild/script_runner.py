@@ -26,13 +26,14 @@ import matplotlib as mpl
 
 from coursebuild import figures
 from coursebuild.errors import CourseError
-from coursebuild.files import ROOT, read_json, sha256, write_json
+from coursebuild.files import ROOT, die_with_parent, read_json, sha256, write_json
 
 PACKAGES = ("torch", "torchvision", "transformers", "numpy", "matplotlib")
 
 
 def main(job_file: Path) -> int:
     """Do the job; the exit status is 0 unless the script ended the process."""
+    die_with_parent()
     job = read_json(job_file)
     out, script = Path(job["out"]), Path(job["script"])
     try:

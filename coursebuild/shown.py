@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from coursebuild import mathtex
+from coursebuild.blocks import walk
 from coursebuild.errors import CourseError, did_you_mean
 from coursebuild.files import read_json
 from coursebuild.model import Beat, Clip, Clips, Deck, JsonDict, Record, Script, Slide, SpokenSlide
@@ -166,16 +166,6 @@ def safe_link(href: str) -> str:
     if scheme not in LINK_SCHEMES:
         raise CourseError(f"a link may not go to {href!r}", hint="use a full address that begins with https://")
     return quote(href, safe=":/?#[]@!$&'()*+,;=%~")
-
-
-def walk(blocks: list[JsonDict]) -> Iterator[JsonDict]:
-    """All blocks that have a place of their own, those in columns too, in reading order."""
-    for block in blocks:
-        if block["type"] == "columns":
-            for column in block["cols"]:
-                yield from walk(column)
-        else:
-            yield block
 
 
 def plain(spans: list[JsonDict]) -> str:

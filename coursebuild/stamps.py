@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coursebuild.files import key_of, read_json, write_json
-from coursebuild.flow import Step
+from coursebuild.flow import Step, maker_of
 from coursebuild.keys import content, source_key
 
 
@@ -38,10 +38,11 @@ def fingerprint(step: Step, root: Path) -> dict[str, Any]:
     }
 
 
-def write_stamp(step: Step, root: Path, out: Path, seconds: float | None = None) -> None:
-    old = read_stamp(step, out)
-    took = seconds if seconds is not None else old.get("seconds", 0.0)
-    write_json(stamp_path(step, out), {**fingerprint(step, root), "seconds": round(took, 2)})
+def write_stamp(step: Step, out: Path, before: dict[str, Any], seconds: float | None = None) -> None:
+    """Keep what a step was built from (`before`: its fingerprint when it began) and what its products are now."""
+    took = seconds if seconds is not None else read_stamp(step, out).get("seconds", 0.0)
+    products = {name: content(path) for name, path in step.products.items()}
+    write_json(stamp_path(step, out), {**before, "products": products, "seconds": round(took, 2)})
 
 
 def read_stamp(step: Step, out: Path) -> dict[str, Any]:
@@ -72,4 +73,16 @@ def reasons(step: Step, root: Path, out: Path) -> list[str]:
     for name, state in new["products"].items():
         if state is not None and old.get("products", {}).get(name) != state:
             found.append(f"product {name} was changed by hand")
+    return found
+
+
+def will_run(steps: list[Step], root: Path, out: Path) -> dict[str, list[str]]:
+    """For each step the reasons to run it; "if ..." where only a step before it gives something else; [] if current."""
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        found[step.name] = reasons(step, root, out)
+        makers = {m.name for p in step.inputs.values() if (m := maker_of(p, steps))}
+        before = sorted(name for name in makers if found.get(name))
+        if not found[step.name] and before:
+            found[step.name] = [f"if {', '.join(before)} gives something else"]
     return found

@@ -23,6 +23,8 @@ BLOCK_MARK = ("\ue002", "\ue003")
 MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|$~!:+\-.()])")
 JINJA_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
+MIN_ALT = 15  # characters; no sentence is shorter
+
 
 @dataclass
 class Rendered:
@@ -85,8 +87,7 @@ class Elements:
         """A figure of the run, at most `width` x `height` points."""
         if name not in self.record.figures:
             raise CourseError(f"the script labels no figure `{name}`", hint=did_you_mean(name, self.record.figures))
-        if len(alt.strip()) < 15:
-            raise CourseError(f"figure `{name}` has no alt text worth the name", hint="say in a sentence what it shows")
+        check_alt(f"figure `{name}`", alt)
         found = self.record.figures[name]
         scale = min(width / found.width, height / found.height)
         return self._mark(
@@ -103,6 +104,7 @@ class Elements:
         """A scene of the day's animation; its sections pair one to one with the beats that follow."""
         if not re.fullmatch(r"[A-Z]\w*", scene):
             raise CourseError(f"`{scene}` is no name of a scene", hint="scenes are classes: BackpropFlow")
+        check_alt(f"animation `{scene}`", alt)
         return self._mark(type="animation", scene=scene, alt=" ".join(alt.split()), caption=caption)
 
     def code(self, name: str, *, lines: str = "", highlight: list[int] | None = None, label: str = "") -> Shown:
@@ -130,6 +132,12 @@ class Elements:
         items = [f"{r['kind']}: {r['text']}" for r in self.syllabus["references"]]
         links = [r.get("url", "") for r in self.syllabus["references"]]
         return self._mark(type="references", items=items, links=links)
+
+
+def check_alt(what: str, alt: str) -> None:
+    """Refuse an alternative text that cannot tell anybody anything."""
+    if len(alt.strip()) < MIN_ALT:
+        raise CourseError(f"{what} has no alt text worth the name", hint="say in a sentence what it shows")
 
 
 def run_line(record: Record) -> str:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import os
 import shutil
-import signal
-import sys
 import time
 from pathlib import Path
 
@@ -18,16 +15,17 @@ from coursebuild.flow import Step
 THREAD_CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
-def die_with_parent() -> None:
-    """Linux: a worker whose parent is killed dies too, so that no orphan goes on writing."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
 def temporary(path: Path) -> Path:
     """The sibling under which a product is written: hidden, and with the suffix that tools look at."""
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def sweep(path: Path) -> None:
+    """Remove what a process that was killed left behind under a product's temporary names."""
+    for old in path.parent.glob(f".{path.stem}*.*.part{path.suffix}"):
+        owner = old.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            remove(old)
 
 
 def remove(path: Path) -> None:
@@ -69,6 +67,9 @@ def execute(step: Step, cache: Path, threads: int, verbose: bool = False) -> flo
         for path in parts.values():
             path.parent.mkdir(parents=True, exist_ok=True)
             remove(path)
+        if Path("/proc/self").exists():
+            for path in step.products.values():
+                sweep(path)
         getattr(importlib.import_module(module), function)(step.inputs, parts, step.params, cache)
         for name, path in parts.items():
             verify(step, name, path)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from coursebuild.work import die_with_parent
+from coursebuild.files import die_with_parent
 
 
 def dask_setup(worker: Any) -> None:

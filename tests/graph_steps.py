@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -18,7 +20,11 @@ def join(inputs: dict[str, Path], products: dict[str, Path], params: dict, cache
     if "DEFECT" in text:
         raise ZeroDivisionError("a defect")
     if "SLEEP" in text:
-        time.sleep(60)
+        time.sleep(600)
+    if "SLOW" in text:
+        time.sleep(2)
+    if "DIE" in text:
+        os.kill(os.getpid(), signal.SIGKILL)
     for name, path in products.items():
         if "NOTHING" in text:
             return

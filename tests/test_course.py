@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coursebuild.course import find_days, load_syllabus, select
+from coursebuild.course import find_days, load_syllabus, misnamed, select
 from coursebuild.errors import CourseError
 from coursebuild.keys import closure, content
 from coursebuild.scaffold import create_day
@@ -33,8 +33,14 @@ def test_a_day_is_three_files_with_one_stem(root):
     assert "title: Lines" in days[1].source("lecture").read_text()
     (root / "scripts" / "day02_curves.py").rename(root / "scripts" / "day02_curvs.py")
     with pytest.raises(CourseError, match=r"day02_curves\.py is missing") as caught:
-        select("2", find_days(root))
+        find_days(root)[2].check()
     assert "day02_curvs.py: rename" in caught.value.hint
+
+
+def test_a_misnamed_file_stops_no_other_day(root):
+    (root / "lectures" / "day2-Curves.md.j2").write_text("")
+    assert list(find_days(root)) == [1, 2]
+    assert "not named like a day" in str(misnamed(root)[0])
 
 
 def test_new_refuses_to_overwrite(root):

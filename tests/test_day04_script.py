@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lab import data
 
 from coursebuild.files import ROOT
 from coursebuild.model import Record
@@ -149,6 +150,13 @@ def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, Path]) -> N
     assert m["graph_a"] == pytest.approx(1 / (1 + math.exp(-0.5)))
     assert m["graph_dw"] == pytest.approx((m["graph_a"] - 1) * m["graph_a"] * (1 - m["graph_a"]) * 2)
     assert m["autograd_max_relative_error"] < 1e-10
+    assert m["autograd_compared"] + m["autograd_zero"] == m["parameters"]
+    assert m["cost_backward_per_forward_min"] <= m["cost_backward_per_forward"] <= m["cost_backward_per_forward_max"]
+    assert m["cost_differences_per_sweep"] < m["cost_differences_per_backward"]
+    assert m["cost_sweep_ms"] == pytest.approx(m["cost_forward_ms"] + m["cost_backward_ms"], rel=0.5)
+    assert m["curve_loss_median"] < m["curve_loss_start_median"]
+    assert m["bug_gentle_wins"] == sum(price <= 0 for price in m["bug_gentle_price_each"])
+    assert m["bug_last_worst"] <= m["bug_last_median"] <= m["bug_last_best"]
     assert m["paths_sum"] == pytest.approx(m["paths_backward"], rel=1e-9)
     assert m["curve_last_mean"] == pytest.approx(np.mean(m["curve_last_each"]))
     assert {d["n"] for d in record.provenance["data"]} == {60_000, 10_000}
@@ -175,3 +183,25 @@ def test_the_arrays_of_the_animation_are_a_true_gradient(smoke: tuple[Record, Pa
         after = torch_gradients(stepped, image.reshape(1, 784), np.eye(10)[[label]])[0]
         assert arrays[f"flow_{when}_loss_after"] == pytest.approx(after, rel=1e-3)
         assert after < 0.9 * loss
+
+
+@pytest.mark.slow
+def test_the_lost_digit_is_diagnosed(smoke: tuple[Record, Path]) -> None:
+    m = smoke[0].metrics
+    for when in ("worst_digit_start", "worst_digit", "best_seed_digit"):
+        mean = m[f"{when}_activation"]
+        assert 0 < m[f"{when}_slope"] <= mean * (1 - mean) + 1e-12  # a (1 - a) is concave: Jensen
+    assert 800 < m["worst_digit_images"] < 1200
+
+
+@pytest.mark.slow
+def test_the_animated_digit_is_one_nobody_learnt_from(smoke: tuple[Record, Path]) -> None:
+    record, folder = smoke
+    number = record.metrics["flow_image_number"]
+    assert 50_000 <= number < 60_000
+    assert "training images 50,000 to 59,999" in record.metrics["flow_source"]
+    with np.load(folder / "arrays.npz") as stored:
+        image, label = stored["flow_image"], int(stored["flow_label"])
+    official = data.mnist(train=True)
+    assert int(official.targets[number]) == label == record.metrics["flow_label"]
+    assert (np.rint(image * 255) == official.data[number].numpy()).all()

@@ -304,7 +304,7 @@ def test_sound_is_where_the_timeline_says(course: Course, made: Path) -> None:
         score = np.fft.irfft(np.fft.rfft(track, size) * np.conj(np.fft.rfft(source, size)), size)
         errors.append(int(np.argmax(score[: len(track)])) / rate - said.start / FPS)
     print("A/V error in ms:", [round(1000 * e, 2) for e in errors])
-    assert len(errors) == 9 and max(map(abs, errors)) < 0.001  # the brief's bound is 0.04 s
+    assert len(errors) == 9 and max(map(abs, errors)) < 0.001  # the limit is 0.04 s
 
 
 # ------------------------------------------------------------------ building again

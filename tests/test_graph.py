@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from coursebuild.errors import CourseError
+from coursebuild.files import ROOT
 from coursebuild.flow import Step
 from coursebuild.graph import Outcome, Pool, build
-from coursebuild.stamps import reasons
+from coursebuild.stamps import reasons, will_run
 from coursebuild.work import execute
 
 pytestmark = pytest.mark.slow
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'scripts'}"}
 
 
 class Course:
@@ -20,9 +28,18 @@ class Course:
 
     def __init__(self, root: Path) -> None:
         self.root, self.out, self.mark, self.events = root, root / "out", {}, []
+        self.on_start = lambda step: None
         self.out.mkdir()
         self.write("a", "one")
         self.write("d", "four")
+
+    @classmethod
+    def again(cls, root: Path) -> Course:
+        """The course in a folder where it is already, as it stands."""
+        course = cls.__new__(cls)
+        course.root, course.out, course.mark, course.events = root, root / "out", {}, []
+        course.on_start = lambda step: None
+        return course
 
     def write(self, name: str, text: str) -> None:
         (self.root / f"{name}.txt").write_text(text)
@@ -43,8 +60,13 @@ class Course:
         log = self.root / "log"
         log.write_text("")
         pool = Pool(1, 0, self.out / ".cache", False)
-        outcome = build(self.steps(), pool, self.root, self.out, lambda *e: self.events.append(e[:2]))
+        outcome = build(self.steps(), pool, self.root, self.out, self.listen)
         return outcome, log.read_text().split()
+
+    def listen(self, event: str, step: Step, seconds: float) -> None:
+        self.events.append((event, step))
+        if event == "start":
+            self.on_start(step)
 
     def stale(self) -> list[str]:
         return [s.name[-1] for s in self.steps() if reasons(s, self.root, self.out)]
@@ -116,3 +138,72 @@ def test_a_step_without_its_product_has_failed(course, tmp_path):
     with pytest.raises(CourseError, match="ended without its product `y`"):
         execute(course.steps()[0], tmp_path, 1)
     assert not parts(course.root)
+
+
+def test_a_source_that_is_saved_while_its_step_runs_counts_as_changed(course):
+    course.write("a", "SLOW")
+
+    def save_when_read() -> None:  # the step notes that it has read its input, then sleeps for two seconds
+        while "a" not in (course.root / "log").read_text():
+            time.sleep(0.05)
+        course.write("a", "later")
+
+    saver = threading.Thread(target=save_when_read)
+    course.on_start = lambda step: saver.start() if step.name == "day01-a" else None
+    course.build()
+    saver.join()
+    assert (course.out / "a").read_text() == "SLOW" and (course.root / "a.txt").read_text() == "later"
+    assert "a" in course.stale()
+    course.on_start = lambda step: None
+    outcome, _ = course.build()
+    assert (course.out / "a").read_text() == "LATER", outcome
+
+
+def test_a_worker_that_dies_is_one_clear_error_and_no_second_run(course):
+    course.write("d", "DIE")
+    outcome, ran = course.build()
+    assert ran.count("d") == 1 and "its process was killed" in str(outcome.errors["day01-d"])
+    assert outcome.states["day01-c"] == "built"
+
+
+def test_leftovers_of_a_killed_build_are_removed(course):
+    nobody = max(int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()) + 100_000
+    left = course.out / f".a.{nobody}.part"
+    left.write_text("half")
+    course.build()
+    assert not left.exists()
+
+
+def test_what_will_run_and_why(course):
+    course.build()
+    course.write("a", "other")
+    why = will_run(course.steps(), course.root, course.out)
+    assert why["day01-a"] == ["x (a.txt) changed"] and why["day01-d"] == []
+    assert why["day01-b"] == ["if day01-a gives something else"] == [why["day01-c"][0].replace("-b", "-a")]
+
+
+def test_ctrl_c_ends_everything(course):
+    """The command ends with 130, nothing half-written is kept, and no process of it goes on."""
+    course.write("a", "SLEEP")
+    code = (
+        "import sys; from pathlib import Path; from tests.test_graph import Course; sys.path[:0] = ['.']\n"
+        f"c = Course.again(Path({str(course.root)!r})); outcome, _ = c.build(); sys.exit(outcome.exit_code)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True, env=ENVIRONMENT)
+    deadline = time.monotonic() + 60
+    while "a" not in (course.root / "log").read_text() if (course.root / "log").exists() else True:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=60) == 130
+    while left := [p for p in Path("/proc").iterdir() if p.name.isdigit() and _group(p) == child.pid]:
+        assert time.monotonic() < deadline, [(p / "cmdline").read_text() for p in left]
+        time.sleep(0.1)
+    assert not (course.out / "a").exists()
+
+
+def _group(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[2])
+    except OSError:
+        return 0

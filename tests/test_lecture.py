@@ -148,7 +148,9 @@ def test_all_elements(tmp_path, record):
 
 
 def test_animation_fills_its_slide(tmp_path, record):
-    deck, spoken, _ = read(tmp_path, record, '## Flow\n{{ animation("Flow", alt="moves") }}\n> One.\n\n> Two.\n')
+    deck, spoken, _ = read(
+        tmp_path, record, '## Flow\n{{ animation("Flow", alt="Dots move to the right.") }}\n> One.\n\n> Two.\n'
+    )
     assert deck.slides[1].kind == "animation" and deck.slides[1].steps == 0
     assert [b.section for b in spoken.slides[1].beats] == [0, 1] and spoken.slides[1].scene == "Flow"
 
@@ -167,7 +169,12 @@ MISTAKES = [
     ("## A\n{{ code('trainstep') }}\n> Hi.\n", 2, "defines no `trainstep`", "did you mean `train_step`?"),
     ("## A\n- one\n", 1, "nothing is said on slide `A`", "blockquote"),
     ("## A\n> Hi.\n\n- late\n", 4, "nothing is said after", "blockquote"),
-    ("## A\n- x\n> Hi.\n\n{{ animation('Flow', alt='x') }}\n> Hi.\n", 5, "not alone", "slide of its own"),
+    (
+        "## A\n- x\n> Hi.\n\n{{ animation('Flow', alt='Dots move to the right.') }}\n> Hi.\n",
+        5,
+        "not alone",
+        "slide of its own",
+    ),
     ("## A\n<div>x</div>\n\n> Hi.\n", 2, "HTML is not supported", ""),
     ("## A\ntext <b>x</b>\n> Hi.\n", 2, "not supported", ""),
     ("## A\n![x](y.png)\n> Hi.\n", 2, "image is not supported", "figure("),
@@ -180,6 +187,10 @@ MISTAKES = [
     ("## A\n::: columns 1 2 3\na\n\n---\n\nb\n:::\n> Hi.\n", 2, "3 widths for 2 columns", "---"),
     ("## A\ntext {{ figure('loss', alt='A curve that goes down.') }}\n> Hi.\n", 2, "not alone", "empty line"),
     ("## A\n- {{ 1 / 0 }}\n> Hi.\n", 2, "ZeroDivisionError", ""),
+    ("## A\n{{ animation('Flow', alt='') }}\n> Hi.\n", 2, "animation `Flow` has no alt text", "sentence"),
+    ("## A\n::: columns .. 1\na\n\n---\n\nb\n:::\n> Hi.\n", 2, "`.. 1` are no widths", "columns 3 2"),
+    ("## A\n::: columns 0 1\na\n\n---\n\nb\n:::\n> Hi.\n", 2, "2 widths for 2", "columns 3 2"),
+    ("## A\n- {{ run.accuracy | count }}\n> Hi.\n", 2, "wants a whole number, got 0.98261", ""),
     ("##\n> Hi.\n", 1, "no title", ""),
     ("- x\n> Hi.\n", 1, "title slide", "##"),
 ]
@@ -226,6 +237,38 @@ def test_a_typed_number_that_was_measured_is_an_error(tmp_path, record):
     errors = [p for p in problems if p.level == "error"]
     assert len(errors) == 2 and errors[0].line == first_line() + 1
     assert {"accuracy", "n"} == {p.what.split("`")[3] for p in errors}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "## A\n{{ figure('loss', alt='A curve that ends at 98.26 percent.') }}\n> Hi.\n",
+        "## A\n{{ figure('loss', alt='A curve that falls.', caption='of 60,000') }}\n> Hi.\n",
+        "## A\n{{ animation('Flow', alt='A picture\nof 60,000 flows') }}\n> Hi.\n",
+        "## A\n$$ n = 60{,}000 $$\n> Hi.\n",
+        "## A\n- with $n = 60000$\n> Hi.\n",
+    ],
+)
+def test_numbers_typed_into_descriptions_and_formulas_are_errors(tmp_path, record, body):
+    *_, problems = read(tmp_path, record, body)
+    (error,) = [p for p in problems if p.level == "error"]
+    assert "typed by hand" in error.what and "run." in error.hint
+    assert error.line - first_line() in (1, 2)
+
+
+def test_a_number_typed_into_the_title_is_an_error(tmp_path, record):
+    front = "---\nday: 4\ntitle: Toy\nsubtitle: How to get 98.26 percent\n---\n> Welcome.\n"
+    *_, problems = read(tmp_path, record, "## A\n> Hi.\n", front)
+    assert [(p.line, p.what.split("`")[1]) for p in problems if p.level == "error"] == [(4, "98.26")]
+
+
+def test_code_links_and_comments_may_hold_any_number(tmp_path, record):
+    body = (
+        "## A\n<!-- 60000 -->\n\n- `60000` and [x](https://example.org/60000)\n\n"
+        "{{ figure('loss', alt='A curve that falls.', width=60000) }}\n\n```python\nn = 60000\n```\n> Hi.\n"
+    )
+    *_, problems = read(tmp_path, record, body)
+    assert not [p for p in problems if p.level == "error"]
 
 
 def test_lint_warns(tmp_path, record):
@@ -296,6 +339,14 @@ def test_line_marks_come_off_again(text):
         (formatters.count(60000), "60,000"),
         (formatters.rough(215651), "220,000"),
         (formatters.rough(0), "0"),
+        (formatters.rough(3), "3"),
+        (formatters.rough(0.00123), "0.0012"),
+        (formatters.rough(9.96), "10"),
+        (formatters.rough(-2.44), "−2.4"),
+        (formatters.count(3.0), "3"),
+        (formatters.percent(-0.0001), "0.0\u00a0%"),
+        (formatters.num(-0.001), "0.00"),
+        (formatters.tex(-0.01, 1), "0.0"),
         (formatters.sci(1.44e-10), "1.4\u00a0×\u00a010⁻¹⁰"),
         (formatters.sci(-3e5), "−3.0\u00a0×\u00a010⁵"),
         (formatters.tex(1.44e-10), "1.44 \\times 10^{-10}"),
@@ -303,10 +354,15 @@ def test_line_marks_come_off_again(text):
         (formatters.times(2.13), "2.1×"),
         (formatters.si(12345), "12.3\u00a0k"),
         (formatters.si(0), "0.0"),
+        (formatters.si(999.97), "1.0\u00a0k"),
+        (formatters.si(999.9), "999.9"),
+        (formatters.si(951), "951.0"),
         (formatters.seconds(0.00021), "210.0\u00a0µs"),
         (formatters.seconds(95), "1\u00a0min 35\u00a0s"),
+        (formatters.seconds(3569), "59\u00a0min 29\u00a0s"),
+        (formatters.seconds(3599.7), "1.0\u00a0h"),
         (formatters.seconds(9000), "2.5\u00a0h"),
-        (formatters.pm(0.951, 0.003), "95.1 ± 0.3\u00a0%"),
+        (formatters.pm(0.951, 0.003), "95.1\u00a0±\u00a00.3\u00a0%"),
         (formatters.points(0.012), "1.2"),
         (formatters.words(3), "three"),
         (formatters.words(30), "30"),
@@ -319,3 +375,8 @@ def test_formatters(text, want):
 def test_a_formatter_refuses_text():
     with pytest.raises(TypeError, match="wants a number"):
         formatters.percent("0.9")
+
+
+def test_count_refuses_a_fraction():
+    with pytest.raises(ValueError, match="whole number"):
+        formatters.count(2.5)

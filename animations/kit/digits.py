@@ -10,8 +10,8 @@ from manim import Animation, VGroup, linear
 from kit.network import Draw, Edges, Nodes, Pulse, Strip, between, strongest
 from kit.typeset import Typesetter
 
-TOP, BOTTOM = 152.0, 484.0  # points: first and last node of every column
-COUNTS = 509.0  # baseline of the numbers below the columns
+TOP, BOTTOM = 152.0, 476.0  # points: first and last node of every column
+COUNTS = 512.0  # baseline of the numbers below the columns, clear of the ring of the last output
 HEADS = TOP - 25  # baseline of what stands above columns of numbers
 STRIP = Strip(784, x=80, top=TOP - 8, width=12, height=BOTTOM - TOP + 16)
 COLUMN_X = (226.0, 366.0, 506.0)

@@ -22,7 +22,7 @@ class GraphNode(VGroup):
         self.x, self.y, self.radius, self.type = x, y, radius, type_
         rim = Circle(units(radius), stroke_width=stroke(2.4), fill_opacity=1.0).move_to(at(x, y))
         rim.set_fill(type_.theme["surface"]).set_stroke(type_.theme[role])
-        self.add(rim, type_.formula(formula, 25).put(x, y + 8, "center"))
+        self.add(rim, type_.formula(formula, radius * 0.78).put(x, y + radius / 4, "center"))
 
     def above(self, formula: str, size: float = 21, colour: str = "text") -> Typeset:
         """A formula over the node, such as its value."""

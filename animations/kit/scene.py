@@ -19,7 +19,8 @@ from kit.typeset import Typeset, Typesetter, plain
 
 CAP_HEIGHT = 1490 / 2048  # of Inter: the slides give the top of the capitals, a baseline lies this far below
 TICK = 15  # durations are whole fifteenths of a second, so that every quality has the same timing
-EDGE = 24.0  # points at the rim of the page that words keep clear of
+EDGE = 24.0  # points above and below that words keep clear of; left and right it is the margin
+OVERHANG = 2.0  # points by which the ink of a letter may pass the margin
 TOUCH = 1.5  # points by which the ink of two pieces may meet
 SETTLE = 2 / TICK  # seconds of rest at the end of a beat: its last picture is the finished one
 
@@ -102,9 +103,10 @@ class LectureScene(Scene):
         """Refuse words that leave the page or lie on other words when the beat is over."""
         pieces = {piece: piece.ink() for m in self.mobjects for piece in m.get_family() if isinstance(piece, Typeset)}
         for piece, (left, top, right, bottom) in pieces.items():
-            if min(left, top, PAGE_WIDTH - right, PAGE_HEIGHT - bottom) < EDGE:
+            beside, over = min(left, PAGE_WIDTH - right), min(top, PAGE_HEIGHT - bottom)
+            if beside < MARGIN - OVERHANG or over < EDGE:
                 box = f"x {left:.0f} to {right:.0f}, y {top:.0f} to {bottom:.0f} points"
-                raise KitError(f"at the end of the beat {name!r}, {piece.source!r} leaves the page: it lies at {box}")
+                raise KitError(f"at the end of the beat {name!r}, {piece.source!r} passes the margin: it lies at {box}")
         for (one, a), (other, b) in combinations(pieces.items(), 2):
             if min(a[2], b[2]) - max(a[0], b[0]) > TOUCH and min(a[3], b[3]) - max(a[1], b[1]) > TOUCH:
                 raise KitError(f"at the end of the beat {name!r}, {one.source!r} and {other.source!r} overlap")

@@ -118,6 +118,19 @@ def number(value: float, digits: int = 2) -> str:
     return f"{mantissa} dot 10^({int(exponent)})"
 
 
+def factor_digits(*factors: float, digits: int = 3, most: int = 6) -> int:
+    """How many significant digits the factors need so that they multiply, as shown, to the product as shown.
+
+    The product is shown with `digits`; at least so many are needed, at most `most`.
+    """
+    product = float(f"{np.prod(factors):.{digits - 1}e}")
+    for enough in range(digits, most):
+        shown = np.prod([float(f"{f:.{enough - 1}e}") for f in factors])
+        if float(f"{shown:.{digits - 1}e}") == product:
+            return enough
+    return most
+
+
 def signed(value: float, digits: int = 2, places: int | None = None) -> str:
     """A number in the colour of its sign, with `digits` significant digits or so many decimal places."""
     shown = number(value, digits) if places is None else f"{value:.{places}f}"

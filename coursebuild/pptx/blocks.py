@@ -94,7 +94,7 @@ def paragraph(canvas: Canvas, block: JsonDict) -> None:
     size = box.size * PARA_SCALE[style]
     colour = {"head": COLOUR.ACCENT_1, "head2": COLOUR.ACCENT_2, "small": COLOUR.TEXT_2}.get(style)
     spans = [{**span, "b": True} for span in block["spans"]] if head else block["spans"]
-    size *= fit.of_lines(canvas, block, box, spans, size, box.w)
+    size *= fit.of_lines(canvas, block, box, spans, size, box.w, fit.room_below(canvas, block, box))
     shape = canvas.block_text(box, "Heading" if head else "Text", size)
     par = shape.text_frame.paragraphs[0]
     par.line_spacing = LINE

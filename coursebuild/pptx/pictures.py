@@ -14,7 +14,7 @@ from pptx.enum.text import PP_ALIGN
 
 from coursebuild import fonts, mathtex, theme
 from coursebuild.files import cached, key_of, sha256
-from coursebuild.measure import lines, source_size
+from coursebuild.measure import SOURCE, fitting, lines
 from coursebuild.model import FPS, PAGE, JsonDict
 from coursebuild.pptx import fit
 from coursebuild.pptx.canvas import Canvas
@@ -76,9 +76,10 @@ def figure(canvas: Canvas, block: JsonDict) -> None:
     describe(picture, f"Figure: {block['name']}", block["alt"])
     shapes = [picture]
     for name, spans, y, size in _small_lines(canvas, block, box):
-        height = fit.text_height(lines(spans, size, box.w, canvas.cache), size)
+        count = 1 if name == "Source" else lines(spans, size, box.w, canvas.cache)
+        height = fit.text_height(count, size)
         place = (box.x, y - SMALL_ASCENT * size, box.w, height + (SMALL_ASCENT + SMALL_DESCENT) * size)
-        shape = canvas.text_box(place, name)
+        shape = canvas.text_box(place, name, wrap=name != "Source")
         par = shape.text_frame.paragraphs[0]
         par.alignment = PP_ALIGN.CENTER
         canvas.pen.spans(par, spans, Style(size, COLOUR.TEXT_2))
@@ -93,9 +94,9 @@ def _small_lines(canvas: Canvas, block: JsonDict, box: Box) -> list[tuple[str, l
     if block.get("caption"):
         out.append(("Caption", block["caption"], top, box.size * CAPTION_SCALE))
     if block.get("source"):
-        size = source_size(block["source"], box, canvas.cache)
+        size = fitting(block["source"], SOURCE[0], box.w, canvas.cache)
         spans = [{"k": "text", "t": block["source"]}]
-        last = box.y + box.h - fit.text_height(lines(spans, size, box.w, canvas.cache), size)
+        last = box.y + box.h - fit.text_height(1, size)
         out.append(("Source", spans, last if out else top, size))
     return out
 

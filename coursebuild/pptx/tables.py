@@ -37,7 +37,10 @@ def table(canvas: Canvas, block: JsonDict) -> None:
     for column, width in zip(grid.columns, widths, strict=True):
         column.width = emu(width)
     size = box.size * TEXT_SCALE
-    size *= fit.factor(canvas, block, box, lambda f, _: sum(row_heights(rows, widths, size * f, canvas)))
+    below = fit.room_below(canvas, block, box)
+    size *= fit.factor(
+        canvas, block, box, lambda f, wider: sum(row_heights(rows, widths, size * f, canvas, wider)), below
+    )
     heights = row_heights(rows, widths, size, canvas)
     for row, height in zip(grid.rows, heights, strict=True):
         row.height = emu(height * box.h / sum(heights))
@@ -47,10 +50,18 @@ def table(canvas: Canvas, block: JsonDict) -> None:
     canvas.appear([frame], block["step"])
 
 
-def row_heights(rows: list[list[list[JsonDict]]], widths: list[float], size: float, canvas: Canvas) -> list[float]:
-    """Heights in points as the layout engine makes them: lines of text, and the same padding for each row."""
+def row_heights(
+    rows: list[list[list[JsonDict]]], widths: list[float], size: float, canvas: Canvas, wider: bool = False
+) -> list[float]:
+    """Heights in points as the layout engine makes them: lines of text, and the same padding for each row.
+
+    With `wider`, in a font that is wider than ours.
+    """
     counts = [
-        max(lines(cell, size, width - 2 * PAD_X - 1, canvas.cache) for cell, width in zip(row, widths, strict=True))
+        max(
+            lines(cell, size, (width - 2 * PAD_X - 1) / (fit.wideness(cell) if wider else 1), canvas.cache)
+            for cell, width in zip(row, widths, strict=True)
+        )
         for row in rows
     ]
     return [size * (CAPITALS + (count - 1) * (CAPITALS + LEADING) + 2 * INSET) for count in counts]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pptx.enum.dml import MSO_THEME_COLOR as COLOUR
+from pptx.oxml.ns import qn
 from pptx.util import Pt
 
 from coursebuild import mathtex
@@ -14,6 +16,7 @@ from coursebuild.pptx.xml import element
 from coursebuild.shown import BODY, CODE_SCALE, safe_link
 
 RAISE = {1: 30_000, -1: -25_000}  # of super- and subscripts, in thousandths of a percent of the size
+MONOSPACED, FIXED_PITCH = "02000009000000000000", "49"  # [PANOSE] proportion 9; FIXED_PITCH | FF_MODERN
 ROLES = {  # of code tokens, in colours of the theme, so that another theme recolours listings too
     "kw": COLOUR.ACCENT_5,
     "str": COLOUR.ACCENT_6,
@@ -68,9 +71,10 @@ class Typesetter:
             properties.append(element(f'<a:highlight><a:srgbClr val="{style.highlight[1:]}"/></a:highlight>'))
         if style.mono:
             font.name = style.mono
+            _monospaced(properties, style.mono)
             properties.set("noProof", "1")
         if style.link:
-            run.hyperlink.address = safe_link(style.link)
+            _link(paragraph, run, safe_link(style.link))
 
     def spans(self, paragraph: Any, spans: list[JsonDict], style: Style = Style()) -> None:
         """Add rich text: text, inline code, inline formulas."""
@@ -78,7 +82,9 @@ class Typesetter:
             if span["k"] == "text":
                 bold = True if span.get("b") or style.bold else None
                 href = span.get("href") or ""
-                self.run(paragraph, span["t"], replace(style, bold=bold, italic=span.get("i"), link=href))
+                # LibreOffice breaks a link anywhere, but begins a line between two of them: a link for each word.
+                for part in re.findall(r"\S+\s*|\s+", span["t"]) if href else [span["t"]]:
+                    self.run(paragraph, part, replace(style, bold=bold, italic=span.get("i"), link=href))
             elif span["k"] == "code":
                 self.code(paragraph, span["t"], style)
             else:
@@ -98,3 +104,24 @@ class Typesetter:
         for text, italic, bold, level in runs:
             bold = bold or style.bold
             self.run(paragraph, text, replace(style, bold=bold, italic=italic or None, raised=level))
+
+
+def _monospaced(properties: Any, family: str) -> None:
+    """Say that the typeface of a run is monospaced, so that programs without it choose another one that is."""
+    latin = properties.find(qn("a:latin"))
+    others = [element(f'<a:{script} typeface="{family}"/>') for script in ("ea", "cs")]
+    for typeface in (latin, *others):
+        typeface.set("panose", MONOSPACED)
+        typeface.set("pitchFamily", FIXED_PITCH)
+    for typeface in reversed(others):
+        latin.addnext(typeface)
+
+
+def _link(paragraph: Any, run: Any, address: str) -> None:
+    """Link a run; neighbours with the same address share the relation, and so stay one link in PowerPoint."""
+    runs = paragraph.runs
+    before = runs[-2]._r.find(f"{qn('a:rPr')}/{qn('a:hlinkClick')}") if len(runs) > 1 else None
+    if before is not None and runs[-2].hyperlink.address == address:
+        run._r.get_or_add_rPr().add_hlinkClick(before.get(qn("r:id")))
+    else:
+        run.hyperlink.address = address

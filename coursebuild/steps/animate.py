@@ -20,7 +20,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coursebuild import codec
 from coursebuild.assets import asset_folder
@@ -29,6 +29,9 @@ from coursebuild.files import ROOT, cached, key_of, read_json, run_command, scra
 from coursebuild.fonts import fonts_key
 from coursebuild.keys import closure, source_key, versions
 from coursebuild.model import QUALITY, Clip, Clips, Section
+
+if TYPE_CHECKING:  # draws in a process of its own; named here so that a change of it counts for this step's key
+    from coursebuild import scene_runner  # noqa: F401
 
 LIMIT = 1800  # seconds that a scene may take
 THREAD_CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")

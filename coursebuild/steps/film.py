@@ -21,8 +21,9 @@ from PIL import Image
 from coursebuild import captions, codec, mux
 from coursebuild.errors import CourseError
 from coursebuild.files import cached, key_of, sha256
-from coursebuild.model import FPS, QUALITY, Clips, Deck, Frames, Speech, TimedSlide, Timeline
+from coursebuild.model import FPS, QUALITY, Clips, Deck, Frames, Record, Speech, TimedSlide, Timeline
 from coursebuild.mux import Piece
+from coursebuild.shown import provenance
 
 CFR_KEY = 5 * FPS  # in a film for editors, frames between two points to cut at
 LANGUAGES = {"en": "eng", "de": "deu", "es": "spa", "fr": "fra", "it": "ita", "pt": "por"}  # ISO 639-1, 639-2
@@ -38,6 +39,7 @@ class _Sources:
     clips: Clips
     deck: Deck
     folders: dict[str, Path]
+    origin: str  # where the numbers come from, in a paragraph
     every: bool  # code every frame, also of a picture that stays
     cache: Path
 
@@ -76,6 +78,7 @@ def _load(inputs: dict[str, Path | None], every: bool, cache: Path) -> _Sources:
         clips=Clips.load(paths["clips"]) if "clips" in paths else Clips({}),
         deck=Deck.load(paths["shown"]),
         folders={name: path.parent for name, path in paths.items()},
+        origin=provenance(Record.load(paths["record"])) if "record" in paths else "",
         every=every,
         cache=cache,
     )
@@ -132,7 +135,7 @@ def _png(slide: TimedSlide, step: int, sources: _Sources) -> Path:
     drawn = sources.frames.slides.get(slide.id, [])
     if not 0 <= step < len(drawn):
         raise CourseError(
-            f"slide {slide.id} “{slide.title}”: its state {step} was not drawn (there are {len(drawn)} states)",
+            f"slide {slide.id} `{slide.title}`: its state {step} was not drawn (there are {len(drawn)} states)",
             hint="build the slides again: the narration is newer than they are",
         )
     return sources.folders["frames"] / drawn[step].png
@@ -241,7 +244,13 @@ def _sound(slide: TimedSlide, sources: _Sources) -> Path:
 
 
 def _tags(sources: _Sources, meta: dict[str, str]) -> dict[str, str]:
-    tags = {"title": sources.deck.title, "album": sources.deck.course, "artist": sources.speech.voice_line}
+    day = f"Day {sources.deck.day}: {sources.deck.title}"
+    tags = {
+        "title": day,
+        "description": sources.origin,
+        "album": sources.deck.course,
+        "artist": sources.speech.voice_line,
+    }
     tags |= {k: str(v) for k, v in meta.items() if k in mux.TAGS}
     more = [f"{k}: {v}" for k, v in sorted(meta.items()) if k not in mux.TAGS]
     comment = [tags.get("comment", sources.deck.run_line), *more]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from coursebuild.errors import CourseError
-from coursebuild.files import atomic, sha256
+from coursebuild.files import atomic, scratch, sha256
 from coursebuild.keys import closure
 
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
@@ -37,8 +38,14 @@ if "" not in sys.path:
 
 
 def notebook(inputs: dict[str, Path], products: dict[str, Path], params: dict[str, Any], cache: Path) -> None:
-    """Step: input script; product notebook; params repository (its web address), branch."""
+    """Step: input script; product notebook; params repository (its web address), branch, outputs.
+
+    `outputs` is a preset: the notebook is then run with it, in an empty folder, and keeps what it printed and drew.
+    """
     made = make_notebook(inputs["script"], params["repository"], params.get("branch", "main"))
+    if params.get("outputs"):
+        with scratch("notebook") as folder:
+            made = execute(made, sys.executable, folder, params["outputs"])
     with atomic(products["notebook"]) as tmp:
         tmp.write_text(nbformat.writes(made) + "\n", encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from coursebuild.shown import ORIGIN, Box, Sources, footer, over_title, provenan
 
 TITLE_SIZE, SUBTITLE_SIZE = 32.0, 23.0  # points
 TITLE_ASCENT, SUBTITLE_ASCENT = 0.12, 0.30  # as canvas.ASCENT; the lines of titles are tighter
+COVER_WIDTH = 486.0  # points for the lecture's title: up to the drawing
 COVER_KICKER_ABOVE = 33.0  # points from the top of the course's name to that of the lecture's title
 PROGRESS = 3.0  # points, the bar at the bottom
 
@@ -90,6 +92,8 @@ def _cover(canvas: Canvas, slide: Slide, fields: dict[int, Any]) -> None:
     tree = canvas.slide.shapes._spTree
     tree.insert(2, drawing._element)  # behind the text: after the two properties of the tree
     _place_title(canvas, fields[0], slide, sources.cover_size(slide))
+    if len(slide.title_text.split()) == 1:
+        fields[0].text_frame.word_wrap = False  # in a wider font it is longer, but not two pieces over the subtitle
     _fill(fields[KICKER], over_title(deck, slide))
     if place:
         top, width = emu(place.y - COVER_KICKER_ABOVE), emu(place.w)
@@ -115,6 +119,8 @@ def _fill(placeholder: Any, text: str) -> None:
 def _place_title(canvas: Canvas, shape: Any, slide: Slide, size: float) -> None:
     """Put a title where the layout engine put it, in `size` points or what fits the same number of lines."""
     box = canvas.sources.title_box(slide)
+    if box and slide.kind == "title":
+        box = replace(box, w=COVER_WIDTH)
     _place(shape, box, size, TITLE_ASCENT)
     fits = title_size(canvas, slide.title, box, size, slide.kind)
     if fits != size or slide.kind == "title":

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coursebuild.errors import CourseError
-from coursebuild.files import ROOT, read_json, scratch, sha256, write_json
+from coursebuild.files import ROOT, read_json, scratch, sha256, usable_cores, write_json
 from coursebuild.model import Figure, Record
 
 if TYPE_CHECKING:  # runs in the fresh process; named here so that a change of it counts for this step's key
     from coursebuild import figures, script_runner  # noqa: F401
 
+MAX_THREADS = 4  # of a script: its results must not depend on how many steps a build runs side by side
 LIMITS = {"smoke": 120, "quick": 300, "full": 1800}  # seconds, for scripts that state no LIMIT_SECONDS
 
 
@@ -59,6 +60,8 @@ def execute(
     }
     write_json(cwd / "job.json", job)
     python = [sys.executable, "-P", "-u", "-m", "coursebuild.script_runner", str(cwd / "job.json")]
+    if os.environ.get("DL50_VERBOSE"):
+        print("$", *python, file=sys.stderr, flush=True)
     with log.open("wb") as output:
         child = subprocess.Popen(
             python,
@@ -93,6 +96,7 @@ def environment(params: dict[str, Any]) -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("DL50_") or k in keep}
     env |= {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg"}
     env["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's matrices are small here: more threads only make timings jump
+    env |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(min(MAX_THREADS, usable_cores())))  # not of --jobs
     if params.get("preset"):
         env["DL50_PRESET"] = params["preset"]
     if params.get("settings"):
@@ -122,7 +126,7 @@ def fonts(cache: Path) -> list[str]:
         from coursebuild.fonts import font_dir
 
         return [str(font_dir(cache))]
-    except (ImportError, CourseError) as error:  # a bare GPU machine lacks fontTools
+    except ImportError as error:  # a bare GPU machine lacks fontTools
         print(f"figures are drawn in DejaVu Sans: {str(error).splitlines()[0]}", file=sys.stderr)
         return []
 

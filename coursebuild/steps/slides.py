@@ -10,8 +10,10 @@ from typing import Any
 from PIL import Image
 
 from coursebuild import fit
+from coursebuild.errors import CourseError
 from coursebuild.files import cached, key_of, link_or_copy, read_json, scratch, sha256, write_json
 from coursebuild.model import PAGE, QUALITY, Deck, Frame, Frames, JsonDict, Slide
+from coursebuild.theme import check_contrast
 from coursebuild.typeset import Prepared, Preparer, Sheet
 
 POINTS_PER_INCH = 72
@@ -24,6 +26,9 @@ def slides(inputs: dict[str, Path], products: dict[str, Path], params: dict[str,
     "quality" (a name in QUALITY), "theme". A slide is drawn again only when it, a picture on it, the look or the
     number of slides changed. Raises CourseError for what does not fit, and for missing figures and characters.
     """
+    weak = check_contrast(params["theme"])
+    if weak:
+        raise CourseError(f"theme {params['theme']}: {weak[0]}", file="templates/theme.json", hint="at least 4.5:1")
     deck = Deck.load(inputs["shown"])
     prepared = Preparer(deck, inputs["record"], inputs.get("clips"), params["theme"]).run()
     width, height, _ = QUALITY[params["quality"]]

@@ -71,7 +71,7 @@ def _sections(slide: SpeechSlide, clips: Clips | None) -> list[Section]:
     """The sections of a slide's animation (none for another slide), checked against the slide's beats."""
     if slide.scene is None:
         return []
-    where = f"slide {slide.id} “{slide.title}”"
+    where = f"slide {slide.id} `{slide.title}`"
     scenes = clips.scenes if clips else {}
     if slide.scene not in scenes:
         raise CourseError(f"{where}: there is no animation `{slide.scene}`", hint=did_you_mean(slide.scene, scenes))

@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.ticker import FixedLocator
 
 SIZE = (7.2, 4.0)  # inches; readable at the size of a slide
 LIGHT = {  # what a notebook shows; the same values as the light theme of the deck
@@ -102,6 +103,27 @@ def end_labels(ax: Any, labels: list[tuple[float, float, str, str]], gap: float 
     heights = _apart([end[0] for end in ends], gap)
     for (natural, x, y, text, name), height in zip(ends, heights, strict=True):
         label(ax, x, y, text, name, dy=height - natural, **{"dx": 10} | how)
+    if how.get("ha") == "right":
+        _level_grid(ax, min(x for x, *_ in labels), ax.get_xlim()[1])
+    else:
+        _level_grid(ax, ax.get_xlim()[0], max(x for x, *_ in labels))
+
+
+def _level_grid(ax: Any, left: float, right: float) -> None:
+    """Draw the level gridlines from `left` to `right` only, so that they strike no label through.
+
+    Figures are stored transparent: a coloured box behind a label would show on another background.
+    """
+    low, high = sorted(ax.get_ylim())
+    ticks = ax.get_yticks()
+    if not isinstance(ax.yaxis.get_major_locator(), FixedLocator):
+        ax.yaxis.set_major_locator(FixedLocator(ticks))  # the lines drawn here stay at the ticks
+    ax.grid(False, axis="y")
+    inside = [tick for tick in ticks if low <= tick <= high]
+    limits = ax.get_xlim(), ax.get_ylim()
+    look = {"colors": mpl.rcParams["grid.color"], "linewidth": mpl.rcParams["grid.linewidth"]}
+    ax.hlines(inside, left, right, zorder=0.5, **look)
+    ax.set(xlim=limits[0], ylim=limits[1])
 
 
 def _apart(heights: list[float], gap: float) -> list[float]:

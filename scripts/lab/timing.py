@@ -32,6 +32,10 @@ class Timing:
         """The time of `factor` times as much of the same work."""
         return Timing(tuple(seconds * factor for seconds in self.rounds))
 
+    def __add__(self, other: Timing) -> Timing:
+        """The time of one after the other, round by round."""
+        return Timing(tuple(a + b for a, b in zip(self.rounds, other.rounds, strict=True)))
+
     def ratio(self, other: Timing) -> Timing:
         """How many times as long as `other`, round by round: what slowed a whole round cancels out."""
         return Timing(tuple(a / b for a, b in zip(self.rounds, other.rounds, strict=True)))
