@@ -172,7 +172,7 @@ class BackpropFlow(LectureScene):
         row.move_to(at((TARGET_X + 490) / 2, self.net.rows[k])).set_stroke(self.theme["text"], opacity=0.7)
         lines = [
             f"delta_{k} = (a_{k} - y_{k}) dot a_{k} (1 - a_{k})",
-            f"= ({signed(error, digits)}) dot {number(slope, digits)}",
+            f"= {signed(error, digits)} dot {number(slope, digits)}",
             f"= {signed(delta[k], 3)}",
         ]
         written = calculation(self.type, lines, PANEL, 280, 18, 40)
@@ -219,10 +219,10 @@ class BackpropFlow(LectureScene):
         digits = factor_digits(products.sum(), a * (1 - a))
         total, slope = signed(products.sum(), digits), number(a * (1 - a), digits)
         sums = [f"sum_k w_(k,{j}) delta_k = {total}", f"a_{j} (1 - a_{j}) = {slope}"]
-        product = [f"delta_{j} = ({total}) dot {slope}", f"= {signed(delta, 3)}"]
+        product = [f"delta_{j} = {total} dot {slope}", f"= {signed(delta, 3)}"]
         written = VGroup(
             *(self.formula(line, 20).put(PANEL, 230 + 58 * n) for n, line in enumerate(sums)),
-            *calculation(self.type, product, PANEL, 346, 20, 40),
+            *calculation(self.type, product, PANEL, 346, 19, 40),
         )
         self.write_lines(written, 0.4)
         self.wait(0.6)
@@ -254,7 +254,7 @@ class BackpropFlow(LectureScene):
         self.play(FadeIn(formula), run_time=0.5)
         self.play(FadeIn(words), run_time=0.5)
         self.wait(2.0)
-        self.panel = VGroup(cells, frame, ring, formula, words)
+        self.panel = VGroup(frame, cells, ring, formula, words)  # in this order, or the frame would hide the cells
 
     # ---------------------------------------------------------------- 7 the step
 
@@ -264,7 +264,8 @@ class BackpropFlow(LectureScene):
         rate = self.line(f"step size $eta = {float(self.array('flow_eta')):g}$", 232)
         name = self.line("loss on this picture", 278)
         loss = ValueTracker(self.early.loss)
-        self.play(FadeOut(self.panel, run_time=0.3), FadeIn(rule), FadeIn(rate), FadeIn(name), run_time=0.6)
+        self.play(FadeOut(self.panel), run_time=0.3)
+        self.play(FadeIn(rule), FadeIn(rate), FadeIn(name), run_time=0.4)
         self.add(ticker := self.ticker(loss, 324))
         self.wait(0.4)
         flashes = [self.net.run(k, g, backward=True).flash for k, g in self.early.gradients.items()]
@@ -304,7 +305,7 @@ class BackpropFlow(LectureScene):
 
     def largest_gradients(self) -> VGroup:
         """A small table: the largest gradient of every layer, early and late in training."""
-        early, arrow, late = PANEL + 128, PANEL + 145, PANEL + 162
+        early, arrow, late = PANEL + 106, PANEL + 120, PANEL + 134
         table = VGroup(
             self.line("largest gradient", 358, 19, "text", 700),
             self.line("layer", 386, 17),
@@ -314,8 +315,8 @@ class BackpropFlow(LectureScene):
         )
         for layer, y in zip((1, 2, 3), (415, 444, 473), strict=True):
             before, after = (number(np.abs(s.gradients[layer]).max()) for s in (self.early, self.late))
-            table.add(self.line(f"{layer}", y, 20), self.formula("arrow.r", 20, "muted").put(arrow, y, "center"))
-            table.add(self.formula(before, 21).put(early, y, "right"), self.formula(after, 21).put(late, y))
+            table.add(self.line(f"{layer}", y, 18), self.formula("arrow.r", 18, "muted").put(arrow, y, "center"))
+            table.add(self.formula(before, 18).put(early, y, "right"), self.formula(after, 18).put(late, y))
         return table
 
 
@@ -337,8 +338,8 @@ class ComputationGraph(LectureScene):
         "x": ("x", 241, 186, "muted"),
         "w": ("w", 241, 312, "accent"),
         "b": ("b", 241, 438, "accent"),
-        "z": ("z", 460, 312, "text"),
-        "a": ("a", 656, 312, "text"),
+        "z": ("z", 444, 312, "text"),
+        "a": ("a", 648, 312, "text"),
         "L": ("L", 852, 312, "bad"),
     }
     EDGES: ClassVar = [("x", "z"), ("w", "z"), ("b", "z"), ("z", "a"), ("a", "L")]
@@ -376,10 +377,11 @@ class ComputationGraph(LectureScene):
         for name, rule in rules.items():
             node = self.nodes[name]
             incoming = [Create(arrow) for (_, end), arrow in self.arrows.items() if end == name]
-            self.rules.add(shown := node.below(rule, 22, "muted", line=0.3))
+            self.rules.add(shown := node.below(rule, 19, "muted", line=0.3))
             self.play(*incoming, run_time=0.7)
             self.play(FadeIn(node), FadeIn(shown), run_time=0.4)
-            self.play(FadeIn(node.above(f"{v[name]:.{PLACES}f}", 24)), run_time=0.4)
+            value = self.exact(name) if name == "z" else f"{v[name]:.{PLACES}f}"
+            self.play(FadeIn(node.above(value, 22)), run_time=0.4)
             self.wait(0.7)
 
     def local_derivatives(self) -> None:
@@ -388,25 +390,25 @@ class ComputationGraph(LectureScene):
         labels = {  # edge: formula, and where it stands relative to the middle of the arrow
             ("a", "L"): (f"(partial L)/(partial a) = {placed(v['a'] - v['y'])}", 0, -30),
             ("z", "a"): (f"(partial a)/(partial z) = {v['a'] * (1 - v['a']):.{PLACES}f}", 0, -30),
-            ("w", "z"): (f"(partial z)/(partial w) = {self.exact('x')}", -34, -26),
+            ("w", "z"): (f"(partial z)/(partial w) = {self.exact('x')}", -28, -22),
             ("x", "z"): (f"(partial z)/(partial x) = {self.exact('w')}", 54, -32),
             ("b", "z"): ("(partial z)/(partial b) = 1", 52, 74),
         }
         self.play(FadeOut(self.rules), run_time=0.3)
         for edge, (formula, dx, dy) in labels.items():
-            self.play(FadeIn(self.arrows[edge].label(formula, dx, dy, 19, "text")), run_time=0.5)
+            self.play(FadeIn(self.arrows[edge].label(formula, dx, dy, 18, "text")), run_time=0.5)
             self.wait(0.6)
         self.wait(1.2)
 
     def multiply_backward(self) -> None:
         s, local = self.slope, f"{self.value['a'] * (1 - self.value['a']):.{PLACES}f}"
         self.send_back("aL")
-        error = self.formula(f"(partial L)/(partial a) = {placed(s['a'])}", 20).put(754, 380, "center")
+        error = self.formula(f"(partial L)/(partial a) = {placed(s['a'])}", 20).put(752, 386, "center")
         self.play(FadeIn(error), run_time=0.6)
         self.wait(0.6)
         self.send_back("za")
-        product = f"(partial L)/(partial z) = ({placed(s['a'])}) dot {local}"
-        lines = [self.formula(product, 20).put(462, 380), self.formula(f"= {placed(s['z'])}", 20).put(486, 416)]
+        product = f"(partial L)/(partial z) = {placed(s['a'])} dot {local}"
+        lines = [self.formula(product, 19).put(438, 386), self.formula(f"= {placed(s['z'])}", 19).put(469, 420)]
         self.play(*(FadeIn(line) for line in lines), run_time=0.6)
         self.wait(1.0)
         self.send_back("xz", "wz", "bz")
@@ -420,7 +422,7 @@ class ComputationGraph(LectureScene):
 
     def check(self) -> None:
         """What `loss.backward()` gave in the run, against the derivatives by hand."""
-        left, top, right, bottom = 520, 436, 900, 514
+        left, top, right, bottom = 520, 430, 900, 514
         card = Rectangle(
             width=units(right - left), height=units(bottom - top), stroke_width=stroke(1.2), fill_opacity=1
         )
@@ -430,7 +432,7 @@ class ComputationGraph(LectureScene):
         hand = " quad ".join(f"(partial L)/(partial {k}) = {placed(self.slope[k])}" for k in "wb")
         code = '#text(font: "JetBrains Mono", fill: tone.fn)[backward()]'
         verdict = f"PyTorch's {code} differs by #text(fill: tone.good)[${difference}$]"
-        self.play(FadeIn(card), FadeIn(self.formula(hand, 20).put(left + 18, 467)), run_time=0.6)
+        self.play(FadeIn(card), FadeIn(self.formula(hand, 20).put(left + 18, 465)), run_time=0.6)
         self.wait(1.2)
-        self.play(FadeIn(self.words(verdict, 17, "muted").put(left + 18, 502)), run_time=0.6)
+        self.play(FadeIn(self.words(verdict, 17, "muted").put(left + 18, 503)), run_time=0.6)
         self.wait(2.2)

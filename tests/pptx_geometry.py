@@ -21,12 +21,13 @@ WORD = re.compile(r'<word xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yMa
 
 
 def to_pdf(pptx: Path, folder: Path, fonts: Path) -> Path:
-    """Convert with LibreOffice, which sees the course's fonts and no others."""
+    """Convert with LibreOffice, which sees the fonts of the folder `fonts` and no others."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "fonts.conf"
     config.write_text(
         '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>'
-        f"<dir>{fonts}</dir><cachedir>{folder}/fontcache</cachedir></fontconfig>"
+        f"<dir>{fonts}</dir><cachedir>{folder}/fontcache</cachedir>"
+        '<include ignore_missing="yes">/etc/fonts/conf.d</include></fontconfig>'
     )
     argv = ["soffice", f"-env:UserInstallation=file://{folder}/profile", "--headless", "--convert-to", "pdf"]
     environment = {**os.environ, "FONTCONFIG_FILE": str(config), "SAL_USE_VCLPLUGIN": "svp"}

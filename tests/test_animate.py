@@ -266,6 +266,14 @@ def test_words_that_overlap_are_refused(day: Day, tmp_path: Path) -> None:
         build(tmp_path / "clips", inputs, day.cache)
 
 
+def test_words_beyond_the_margin_are_refused(day: Day, tmp_path: Path) -> None:
+    """The margin is at 900 of 960 points; Inter's eleven letters at 18 points are more than 60 wide."""
+    over = 'self.add(self.words("overhanging").put(850, 300))\n        with self.beat("First"):'
+    inputs = changed(day, tmp_path, scenes=SCENES.replace('with self.beat("First"):', over))
+    with pytest.raises(CourseError, match="'overhanging' passes the margin"):
+        build(tmp_path / "clips", inputs, day.cache)
+
+
 def test_a_file_that_is_not_python_names_the_line(day: Day, tmp_path: Path) -> None:
     inputs = changed(day, tmp_path, scenes=SCENES + "\n)\n")
     with pytest.raises(CourseError, match="not Python") as caught:

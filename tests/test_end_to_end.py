@@ -233,6 +233,51 @@ def test_mistakes_on_the_command_line_and_in_sources(course):
         assert "Traceback" not in done.stdout + done.stderr
 
 
+LECTURE, SCRIPT = "lectures/day01_lines.md.j2", "scripts/day01_lines.py"
+MISTAKES = {
+    "broken Jinja": (LECTURE, "{% endif %}", "", r"day01_lines\.md\.j2:\d+: broken Jinja"),
+    "unknown metric": (LECTURE, "run.slope", "run.slop", r"md\.j2:\d+: no metric `slop`\n  -> did you mean `slope`"),
+    "unknown LaTeX": (LECTURE, "## One thing", "$\\nonsense$\n> x\n\n## One thing", r"md\.j2:\d+: "),
+    "missing figure": (LECTURE, 'figure("fit"', 'figure("fitt"', r"md\.j2:\d+: the script labels no figure `fitt`"),
+    "NaN": (SCRIPT, '"slope": np.mean(slopes)', '"slope": np.nan', r"day01_lines\.py:\d+: .*slope.*(nan|NaN)"),
+    "syntax error": (SCRIPT, "slopes = []", "slopes = [", r"day01_lines\.py:\d+: "),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_a_source_is_one_clear_error(course, name):
+    file, old, new, want = MISTAKES[name]
+    good = (course / file).read_text()
+    try:
+        edit(course / file, old, new)
+        done = build(course, "1", *DRAFT, "--only", "slides")
+    finally:
+        (course / file).write_text(good)
+    assert done.returncode == 1 and re.search(want, done.stdout), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr and "defect" not in done.stdout
+
+
+def test_a_recorded_run_can_be_built_from(course):
+    out = course / "from-records"
+    run = subprocess.run(
+        [*BUILD, "run", "1", "--preset", "smoke", "--record", "--root", str(course), "--out", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0 and "CLAIM the fitted slope" in run.stdout, run.stdout + run.stderr
+    wanted = ["1", "--from-records", "--only", "pdf", "--out", str(out), "--quality", "draft"]
+    done = build(course, *wanted)
+    assert done.returncode == 0, done.stdout
+    record = json.loads((out / "day01" / "record" / "record.json").read_text())
+    assert record["provenance"]["recorded"] is True
+    assert {"fit.dark.png", "fit.light.png"} <= set(record["figures"]["fit"]["sha256"])
+    edit(course / SCRIPT, "TRUE_SLOPE = 2.0", "TRUE_SLOPE = 2.00")
+    done = build(course, *wanted)
+    edit(course / SCRIPT, "TRUE_SLOPE = 2.00", "TRUE_SLOPE = 2.0")
+    assert done.returncode == 1 and "has changed since its results were recorded" in done.stdout
+
+
 def test_a_scene_with_other_sections_than_the_lecture_has_beats(course):
     lecture = course / "lectures" / "day01_lines.md.j2"
     good = lecture.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from kit.network import Edges, Nodes, Pulse, Strip, between, strongest  # noqa: 
 from kit.record import KitError, Record  # noqa: E402
 from kit.scene import LectureScene, snap  # noqa: E402
 from kit.theme import Theme, at, on_page, stroke, units  # noqa: E402
-from kit.typeset import Typesetter, number, plain, signed  # noqa: E402
+from kit.typeset import Typesetter, factor_digits, number, plain, signed  # noqa: E402
 
 FONTS = [asset_folder(name) for name in ("inter", "jetbrains-mono", "stix")]
 
@@ -98,6 +99,22 @@ def test_the_page_is_that_of_the_slides(theme: Theme) -> None:
 )
 def test_numbers(value: float, digits: int, expected: str) -> None:
     assert number(value, digits) == expected
+
+
+@pytest.mark.parametrize(
+    ("factors", "expected"),
+    [
+        ((0.5, 0.5), 3),
+        ((-0.576259, 0.244185), 3),  # -0.576 * 0.244 = -0.1405, shown -0.141
+        ((-0.105496, 0.235822), 4),  # -0.105 * 0.236 = -0.0248, but the product is -0.0249
+        ((0.0, 0.25), 3),
+    ],
+)
+def test_shown_factors_multiply_to_the_shown_product(factors: tuple[float, float], expected: int) -> None:
+    digits = factor_digits(*factors)
+    assert digits == expected
+    one, other = (Decimal(number(f, digits)) for f in factors)
+    assert f"{one * other:.2e}" == f"{Decimal(factors[0] * factors[1]):.2e}" or one * other == 0
 
 
 def test_signed_numbers_have_the_colour_of_their_sign() -> None:

@@ -27,7 +27,7 @@ from page_sample import (
 from coursebuild import web
 from coursebuild.errors import CourseError
 from coursebuild.files import read_json, write_json
-from coursebuild.model import Deck, Record, Timeline
+from coursebuild.model import Deck, Record, Speech, Timeline
 from coursebuild.steps.page import colab_url, file_size, page, show_value
 from coursebuild.steps.site import site
 
@@ -134,6 +134,26 @@ def test_figures_have_both_themes_and_the_words_of_the_slides(tree: lxml_html.Ht
         assert dark.get("alt") == light.get("alt") and len(dark.get("alt")) > 60
         assert "only-dark" in dark.get("class") and "only-light" in light.get("class")
     assert pick(figures[1], "figcaption math")
+
+
+def test_a_figure_without_a_caption_is_explained_by_its_alt_text(tmp_path: Path) -> None:
+    sample = make_day(tmp_path, film=False)
+    shown = read_json(sample.inputs["shown"])
+    blocks = [b for slide in shown["slides"] for b in slide["blocks"]]
+    blocks += [b for block in blocks for column in block.get("cols", []) if block["type"] == "columns" for b in column]
+    figure = next(b for b in blocks if b["type"] == "figure")
+    figure["caption"] = []
+    write_json(sample.inputs["shown"], shown)
+    assert words(pick(build(sample), "figcaption")[0]) == " ".join(figure["alt"].split())
+
+
+def test_the_voice_is_credited_with_its_own_line(made: Sample, tmp_path: Path) -> None:
+    speech = tmp_path / "speech.json"
+    Speech(voice="tone", voice_line="Voice: a tone", slides=[]).save(speech)
+    products = {"page": tmp_path / "index.html"}
+    page({**made.inputs, "speech": speech}, products, {**made.params, "credits": []}, tmp_path / "cache")
+    foot = pick(lxml_html.parse(str(products["page"])).getroot(), "footer p")
+    assert words(foot[0]) == "Voice: a tone"
 
 
 def test_a_figure_of_the_slides_that_the_record_lacks_is_an_error(tmp_path: Path) -> None:
@@ -518,9 +538,24 @@ def test_nothing_is_wider_than_the_window(browser, made: Sample, width: int, nam
     window.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert window.evaluate("document.documentElement.scrollWidth") == width
     beyond = window.evaluate("""() => [...document.querySelectorAll('main *, header *, footer *')]
-        .filter(e => !e.closest('.visually-hidden, .scroll, math, svg') && e.getClientRects().length)
+        .filter(e => !e.closest('.visually-hidden, .scroll, .pan, math, svg') && e.getClientRects().length)
         .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 90))""")
     assert beyond == []
+    context.close()
+
+
+@pytest.mark.browser
+def test_labels_of_figures_can_be_read_on_a_phone(browser, made: Sample) -> None:
+    """A figure keeps its size there and its frame scrolls, by finger and by key."""
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    window = context.new_page()
+    window.goto(made.products["page"].as_uri())
+    assert window.evaluate(
+        "[...document.querySelectorAll('.pan img')].every(i => !i.offsetWidth || i.offsetWidth > 550)"
+    )
+    pan = window.locator(".pan").first
+    assert pan.evaluate("e => { e.scrollLeft = 200; return e.scrollLeft; }") == 200
+    assert pan.get_attribute("tabindex") == "0" and pan.get_attribute("aria-label")
     context.close()
 
 

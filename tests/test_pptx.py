@@ -131,7 +131,16 @@ def test_superscripts_and_links(opened):
     raised = [r.text for r in runs if r._r.rPr is not None and r._r.rPr.get("baseline") == "30000"]
     assert "".join(raised) == "(l)"
     links = [r.hyperlink.address for r in runs if r.hyperlink.address]
-    assert links == ["https://www.nature.com/articles/323533a0?a=1&b=2"]
+    assert set(links) == {"https://www.nature.com/articles/323533a0?a=1&b=2"}
+    relations = {r._r.rPr.hlinkClick.rId for r in runs if r.hyperlink.address}
+    assert len(relations) == 1, "words of one link are one link"
+
+
+def test_code_says_that_it_is_monospaced(opened):
+    code = next(s for s in opened.slides[5].shapes if s.name.startswith("Code: "))
+    run = code.text_frame.paragraphs[0].runs[0]
+    faces = [e for e in run._r.rPr if etree.QName(e).localname in ("latin", "ea", "cs")]
+    assert [(e.get("panose"), e.get("pitchFamily")) for e in faces] == [("02000009000000000000", "49")] * 3
 
 
 def test_pictures_movies_and_tables_have_alt_text_and_the_rest_is_decorative(opened):
@@ -339,3 +348,22 @@ def test_libreoffice_puts_every_word_into_its_box(sample, deck, tmp_path):
     broken = tmp_path / "broken.pptx"
     presentation.save(str(broken))
     assert any("slide 2" in line for line in overflow(Presentation(str(broken)), pdf))
+
+
+STAND_IN = Path("/usr/share/fonts/truetype/dejavu")  # what LibreOffice on Linux takes where Inter is missing; 9 % wider
+
+
+@pytest.mark.office
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("soffice") is None or not STAND_IN.is_dir(), reason="needs LibreOffice and DejaVu")
+def test_without_the_courses_fonts_nothing_collides(deck, tmp_path):
+    pages = words(pdf := to_pdf(deck, tmp_path, STAND_IN))
+    assert "Backpropagation" in {w for w, _ in pages[0]}, "the title of the cover is not broken"
+    for number, places in enumerate(pages, 1):
+        for i, (a, (x0, y0, x1, y1)) in enumerate(places):
+            for b, (u0, v0, u1, v1) in places[i + 1 :]:
+                across, down = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
+                over = across > 1 and down > 0.4 * min(y1 - y0, v1 - v0)  # boxes hold more than the letters
+                assert not over or min(len(a), len(b)) < 3, f"slide {number}: {a!r} over {b!r}"
+    listed = subprocess.run(["pdffonts", str(pdf)], capture_output=True, text=True, check=True).stdout
+    assert "Inter" not in listed and "DejaVuSansMono" in listed, "code keeps to a monospaced font"

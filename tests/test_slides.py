@@ -287,6 +287,24 @@ def test_the_handout_has_slides_and_words(tmp_path: Path) -> None:
     assert b"pdfuaid" in (tmp_path / "a.pdf").read_bytes()
 
 
+@needs_poppler
+def test_the_handout_keeps_a_slide_and_its_words_together(tmp_path: Path) -> None:
+    """The last words of every slide stand on the page of its picture, which has the number of the slide in its foot."""
+    inputs = sample.write_inputs(tmp_path)
+    spoken, total = json.loads(inputs["spoken"].read_text()), len(Deck.load(inputs["shown"]).slides)
+    for number, slide in enumerate(spoken["slides"], 1):
+        slide["beats"] = slide["beats"][:1]
+        slide["beats"][0]["text"] = "Something is said here, for a while. " * 25 + f"Endofslide{number}."
+    inputs["spoken"].write_text(json.dumps(spoken))
+    handout(inputs, {"handout": tmp_path / "h.pdf"}, {"theme": "light"}, tmp_path / "cache")
+    pages = [" ".join(w[4] for w in page) for page in words(tmp_path / "h.pdf")]
+    found = {int(n): text for text in pages for n in re.findall(r"Endofslide(\d+)", text)}
+    assert sorted(found) == list(range(1, len(spoken["slides"]) + 1))
+    assert len(pages) < total, "two slides on a page where they fit"
+    numbers = [n for n in found if Deck.load(inputs["shown"]).slides[n - 1].kind == "content"]
+    assert numbers and all(f"{n} / {total}" in found[n] for n in numbers)
+
+
 def test_a_bad_formula_in_the_narration_is_named(tmp_path: Path) -> None:
     inputs = sample.write_inputs(tmp_path)
     spoken = json.loads(inputs["spoken"].read_text())

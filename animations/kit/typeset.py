@@ -118,7 +118,7 @@ def number(value: float, digits: int = 2) -> str:
     return f"{mantissa} dot 10^({int(exponent)})"
 
 
-def factor_digits(*factors: float, digits: int = 3, most: int = 6) -> int:
+def factor_digits(*factors: float, digits: int = 3, most: int = 5) -> int:
     """How many significant digits the factors need so that they multiply, as shown, to the product as shown.
 
     The product is shown with `digits`; at least so many are needed, at most `most`.

@@ -75,7 +75,8 @@ def page(inputs: dict[str, Path], products: dict[str, Path], params: JsonDict, c
 
 
 def _voice(inputs: dict[str, Path]) -> list[str]:
-    return [f"Voice: {Speech.load(inputs['speech']).voice_line}"] if "speech" in inputs else []
+    """The voice's own line of credit, which begins with "Voice:"."""
+    return [Speech.load(inputs["speech"]).voice_line] if "speech" in inputs else []
 
 
 # ------------------------------------------------------------------ film
@@ -203,11 +204,12 @@ def _figures(deck: Deck, record: Record, folder: Path) -> list[JsonDict]:
 
 
 def _figure(name: str, words: JsonDict, record: Record, folder: Path) -> JsonDict:
-    size = record.figures[name]
+    size, title, alt = record.figures[name], name.replace("_", " "), words.get("alt")
     return {
         "name": name,
-        "alt": words.get("alt") or f"Figure: {name.replace('_', ' ')}",
-        "caption": web.spans(words.get("caption") or []) or escape(name.replace("_", " ").capitalize()),
+        "alt": alt or f"Figure: {title}",
+        "title": title,
+        "caption": web.spans(words.get("caption") or []) or escape(alt or title.capitalize()),
         "dark": _figure_uri(folder, name, "dark"),
         "light": _figure_uri(folder, name, "light"),
         "width": round(size.width),
