@@ -24,16 +24,14 @@ def lines(
     room: float,
     cache_folder: Path,
     tracking: float = 0.0,
-    whole_links: bool = False,
 ) -> int:
     """Lines that rich text of `size` points fills when it is broken at spaces into `room` points.
 
-    `tracking` is what is added between letters, in shares of the size. LibreOffice begins a link that does not fit
-    on a line of its own and breaks it anywhere: `whole_links` counts lines so.
+    `tracking` is what is added between letters, in shares of the size.
     """
     count, x, room = 1, 0.0, room * ROUNDING
     space = (_length("Regular", " ", cache_folder) + tracking) * size
-    for needed in words_width(spans, size, cache_folder, tracking, whole_links):
+    for needed in words_width(spans, size, cache_folder, tracking):
         if x and x + space + needed > room:
             count, x = count + 1, needed
         else:
@@ -42,13 +40,9 @@ def lines(
     return count
 
 
-def words_width(
-    spans: list[JsonDict], size: float, cache_folder: Path, tracking: float = 0.0, whole_links: bool = False
-) -> list[float]:
+def words_width(spans: list[JsonDict], size: float, cache_folder: Path, tracking: float = 0.0) -> list[float]:
     """Width of each piece of the text that does not break."""
-    return [
-        sum(_span_width(span, size, cache_folder, tracking) for span in word) for word in _words(spans, whole_links)
-    ]
+    return [sum(_span_width(span, size, cache_folder, tracking) for span in word) for word in _words(spans)]
 
 
 def fitting(text: str, size: float, room: float, cache_folder: Path) -> float:
@@ -63,11 +57,11 @@ def source_size(text: str, box: Box, cache_folder: Path) -> float:
     return size if size >= SOURCE[1] else SOURCE[0]
 
 
-def _words(spans: list[JsonDict], whole_links: bool) -> Iterator[list[JsonDict]]:
+def _words(spans: list[JsonDict]) -> Iterator[list[JsonDict]]:
     """The pieces between spaces; formulas and inline code do not break."""
     word: list[JsonDict] = []
     for span in spans:
-        if span["k"] != "text" or (whole_links and span.get("href")):
+        if span["k"] != "text":
             word.append(span)
             continue
         for number, part in enumerate(span["t"].split(" ")):
