@@ -9,7 +9,6 @@ from kit.digits import COUNTS, HEADS, STRIP, DigitNetwork, Snapshot, calculation
 from kit.graph import GraphArrow, GraphNode
 from kit.heatmap import Cells, Frame, Rearrange
 from kit.network import Draw, Pulse
-from kit.record import KitError
 from kit.scene import LectureScene
 from kit.theme import at, stroke, units
 from kit.typeset import Typeset, factor_digits, number, signed
@@ -29,7 +28,9 @@ class BackpropFlow(LectureScene):
         self.image = self.array("flow_image")
         self.label = int(self.array("flow_label"))
         self.target = np.eye(10)[self.label]
-        self.early, self.late = self.snapshot("early"), self.snapshot("late")
+        self.early, self.late = (
+            Snapshot.read(self.array, f"flow_{s}", self.image, self.target) for s in ("early", "late")
+        )
         self.net = DigitNetwork(self.type)
         self.rings: dict[int, VGroup] = {}  # by layer
         self.gradients: dict[int, VGroup] = {}
@@ -47,17 +48,6 @@ class BackpropFlow(LectureScene):
             self.all_the_way()
         with self.beat("The step"):
             self.take_the_step()
-
-    def snapshot(self, name: str) -> Snapshot:
-        """What the run recorded of the network in one moment; refuses a loss that the slide would misquote."""
-        parts = {
-            kind: {k: self.array(f"flow_{name}_{kind}{k}") for k in (1, 2, 3)} for kind in ("W", "a", "delta", "dW")
-        }
-        loss, after = (float(self.array(f"flow_{name}_{kind}")) for kind in ("loss", "loss_after"))
-        if not np.isclose(loss, 0.5 * np.sum((parts["a"][3] - self.target) ** 2), rtol=1e-3, atol=1e-6):
-            raise KitError(f"flow_{name}_loss is not half the sum of the squared errors of flow_{name}_a3")
-        activations = {0: self.image.reshape(-1), **parts["a"]}
-        return Snapshot(parts["W"], activations, parts["delta"], parts["dW"], loss, after)
 
     def line(self, source: str, y: float, size: float = 18, colour: str = "muted", weight: int = 400) -> Typeset:
         """Words in the panel."""
@@ -181,11 +171,6 @@ class BackpropFlow(LectureScene):
         self.wait(1.2)
         self.panel = VGroup(rule, written, row)
 
-    def write_lines(self, lines: VGroup, rest: float = 0.7) -> None:
-        for line in lines:
-            self.play(FadeIn(line), run_time=0.5)
-            self.wait(rest)
-
     # ---------------------------------------------------------------- 5 one layer back
 
     def one_layer_back(self) -> None:
@@ -266,7 +251,7 @@ class BackpropFlow(LectureScene):
         loss = ValueTracker(self.early.loss)
         self.play(FadeOut(self.panel), run_time=0.3)
         self.play(FadeIn(rule), FadeIn(rate), FadeIn(name), run_time=0.4)
-        self.add(ticker := self.ticker(loss, 324))
+        self.add(ticker := self.following(loss, lambda loss: self.loss_number(loss, 324)))
         self.wait(0.4)
         flashes = [self.net.run(k, g, backward=True).flash for k, g in self.early.gradients.items()]
         self.play(*(Pulse(f, length=0.6, rate_func=linear) for f in flashes), run_time=1.0)
@@ -275,11 +260,6 @@ class BackpropFlow(LectureScene):
         ticker.clear_updaters()
         self.after_training(VGroup(rule, rate, name, ticker))
         self.wait(2.0)
-
-    def ticker(self, value: ValueTracker, y: float) -> Typeset:
-        """A large number that follows a tracker."""
-        draw = lambda: self.loss_number(value.get_value(), y)  # noqa: E731
-        return draw().add_updater(lambda shown: shown.become(draw()))
 
     def loss_number(self, loss: float, y: float) -> Typeset:
         return self.formula(f"{loss:.4f}", 40).put(PANEL, y)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from manim import Animation, VGroup, linear
 
 from kit.network import Draw, Edges, Nodes, Pulse, Strip, between, strongest
+from kit.record import KitError
 from kit.typeset import Typesetter
 
 TOP, BOTTOM = 152.0, 476.0  # points: first and last node of every column
@@ -28,6 +30,15 @@ class Snapshot:
     gradients: dict[int, np.ndarray]
     loss: float
     loss_after: float
+
+    @classmethod
+    def read(cls, array: Callable[[str], np.ndarray], prefix: str, picture: np.ndarray, target: np.ndarray) -> Snapshot:
+        """From the arrays `<prefix>_W1`, `_a1`, `_delta1`, `_dW1`, ...; refuses a loss that a slide would misquote."""
+        parts = {kind: {k: array(f"{prefix}_{kind}{k}") for k in (1, 2, 3)} for kind in ("W", "a", "delta", "dW")}
+        loss, after = (float(array(f"{prefix}_{kind}")) for kind in ("loss", "loss_after"))
+        if not np.isclose(loss, 0.5 * np.sum((parts["a"][3] - target) ** 2), rtol=1e-3, atol=1e-6):
+            raise KitError(f"{prefix}_loss is not half the sum of the squared errors of {prefix}_a3")
+        return cls(parts["W"], {0: picture.reshape(-1), **parts["a"]}, parts["delta"], parts["dW"], loss, after)
 
     def contributions(self, layer: int) -> np.ndarray:
         """What every edge adds to the sum of its node: weight times activation."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from manim import Animation, FadeIn, Scene, VGroup, config
+from manim import Animation, FadeIn, Scene, ValueTracker, VGroup, config
 
 from kit.record import KitError, Record
 from kit.theme import MARGIN, PAGE_HEIGHT, PAGE_WIDTH, Theme
@@ -80,7 +80,17 @@ class LectureScene(Scene):
     def formula(self, source: str, size: float = 20, colour: str = "text") -> Typeset:
         return self.type.formula(source, size, colour)
 
+    def following(self, value: ValueTracker, draw: Callable[[float], Typeset]) -> Typeset:
+        """What `draw` makes of a tracker's value, drawn anew whenever that changes."""
+        return draw(value.get_value()).add_updater(lambda shown: shown.become(draw(value.get_value())))
+
     # -------------------------------------------------------------- time
+
+    def write_lines(self, lines: VGroup, rest: float = 0.7) -> None:
+        """Show lines one after the other, with time to read each."""
+        for line in lines:
+            self.play(FadeIn(line), run_time=0.5)
+            self.wait(rest)
 
     @contextmanager
     def beat(self, name: str) -> Iterator[None]:
