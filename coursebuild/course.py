@@ -77,7 +77,10 @@ def select(expression: str, days: dict[int, Day], syllabus: dict[str, Any] | Non
             week = next((w for w in syllabus["weeks"] if w["week"] == int(match[1])), None)
             if week is None:
                 raise CourseError(f"there is no {part}", hint=f"weeks are 1 to {len(syllabus['weeks'])}")
-            wanted += [n for n in days if week["first"] <= n <= week["last"]]
+            found = [n for n in days if week["first"] <= n <= week["last"]]
+            if not found:
+                raise CourseError(f"no lectures in {part} yet", hint=f"build.py new {week['first']} TOPIC begins one")
+            wanted += found
         elif match := re.fullmatch(r"(\d+)(?:-(\d+))?", part):
             first, last = int(match[1]), int(match[2] or match[1])
             found = [n for n in days if first <= n <= last]

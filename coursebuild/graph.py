@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,9 @@ class Pool:
         self.jobs, self.gpus, self.cache, self.verbose, self.address = jobs, gpus, cache, verbose, address
         self.lock, self.closing = threading.Lock(), threading.Lock()
         self.client, self.cluster, self.cancelled = None, None, False
+        # Steps wait here and not at a worker: a worker that dies takes all the steps with it that were sent to it.
+        cpu = threading.Semaphore(jobs)
+        self.slots = {"CPU": cpu, "GPU": threading.Semaphore(gpus) if gpus else cpu}
 
     def start(self) -> None:
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")  # inherited by the workers
@@ -114,21 +117,26 @@ class Pool:
         self.cluster = SpecCluster(workers=workers, scheduler={"cls": Scheduler, "options": here}, silence_logs=50)
         self.client = Client(self.cluster)
 
-    def run(self, step: Step) -> float:
-        """Execute a step on a worker and wait for it; raises what the step raised."""
+    def run(self, step: Step, begin: Callable[[], None]) -> float:
+        """Execute a step on a worker and wait for it; calls `begin` first, and raises what the step raised."""
+        tag = "GPU" if step.gpu else "CPU"
+        with self.slots[tag] if self.address is None else nullcontext():
+            with self.lock:
+                if self.client is None and not self.cancelled:
+                    self.start()
+                client = self.client
+            if self.cancelled or client is None:
+                raise KeyboardInterrupt
+            begin()
+            return self.wait_for(client, step, tag)
+
+    def wait_for(self, client: Any, step: Step, tag: str) -> float:
         from distributed import KilledWorker
 
-        with self.lock:
-            if self.client is None and not self.cancelled:
-                self.start()
-            client = self.client
-        if self.cancelled or client is None:
-            raise KeyboardInterrupt
-        threads = max(1, usable_cores() // self.jobs)
-        tag = {"GPU": 1} if step.gpu else {"CPU": 1}
-        arguments = (step, self.cache, threads, self.verbose)
+        arguments = (step, self.cache, max(1, usable_cores() // self.jobs), self.verbose)
+        how = {"pure": False, "retries": 0, "resources": {tag: 1}, "key": step.name}
         try:
-            return client.submit(execute, *arguments, pure=False, resources=tag, retries=0, key=step.name).result()
+            return client.submit(execute, *arguments, **how).result()
         except KilledWorker:
             what = f"{step.name}: its process was killed, most likely because memory ran out"
             raise CourseError(what, hint="build with --jobs 1, or a smaller preset") from None
@@ -178,10 +186,14 @@ def build(steps: list[Step], pool: Pool, root: Path, out: Path, listen: Listener
     outcome = Outcome()
 
     def act(step: Step) -> None:
-        listen("start", step, 0.0)
-        before = fingerprint(step, root)  # a source that is saved while the step runs is not what it was built from
+        before: dict[str, Any] = {}  # a source that is saved while the step runs is not what it was built from
+
+        def begin() -> None:
+            before.update(fingerprint(step, root))
+            listen("start", step, 0.0)
+
         try:
-            outcome.seconds[step.name] = pool.run(step)
+            outcome.seconds[step.name] = pool.run(step, begin)
         except BaseException as error:
             if not outcome.interrupted:
                 outcome.errors[step.name] = error

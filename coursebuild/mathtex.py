@@ -61,12 +61,15 @@ def mathml(tex: str, display: bool = False) -> str:
         raise MathError(
             repr(tex)[1:-1], f"it holds the control character U+{ord(bad[0]):04X}", r"in Python, write r'\frac'"
         )
+    said = ""
     try:
         found = _CONVERTER.convert_with_local_state(tex, displaystyle=display)
     except math_core.LatexError as error:
-        at, _, why = str(error).strip().partition(": ")
+        said = str(error).strip()
+    if said:  # raised out here: that error cannot be pickled, and would travel along as this one's context
+        at, _, why = said.partition(": ")
         place = f" (character {int(at) + 1})" if at.isdigit() else ""
-        raise MathError(tex, (why or at).rstrip(".") + place, _advice(why)) from None
+        raise MathError(tex, (why or at).rstrip(".") + place, _advice(why))
     return _ENTITY.sub(lambda m: html.unescape(m[0]), found)
 
 

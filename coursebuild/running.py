@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -107,4 +108,7 @@ def main(argv: list[str]) -> int:
         except CourseError as error:
             print(error, file=sys.stderr)
             failed = 1
+        except KeyboardInterrupt:
+            print(f"day {day.number}: stopped; its last record stays", file=sys.stderr)
+            return 128 + signal.SIGINT
     return failed

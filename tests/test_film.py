@@ -229,7 +229,7 @@ def test_streams_tags_and_chapters(course: Course, made: Path) -> None:
     assert [t for t, _ in chapters] == ["Start", "Bullets & <more>", "Motion", "End"]
     assert [s for _, s in chapters] == pytest.approx([s.start / FPS for s in course.plan.slides], abs=0.001)
     tags = found["format"]["tags"]
-    assert (tags["title"], tags["album"]) == ("Tiny & <odd>", "A course")
+    assert (tags["title"], tags["album"]) == ("Day 4: Tiny & <odd>", "A course")
     assert tags["artist"] == "A noise generator, public domain"
     assert tags["comment"] == "run of today\nsource: tiny.md"
 
