@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.files import ROOT, usable_cores
+from coursebuild.files import ROOT
 
 PRESETS, QUALITIES, THEMES = ("quick", "full", "smoke"), ("draft", "hd", "fullhd"), ("dark", "light")
 VOICES = ("piper", "kokoro", "espeak", "silent")
@@ -65,6 +65,11 @@ def look_options(command: Any) -> Any:
     ):
         command = option(command)
     return root_option(command)
+
+
+def jobs_option(command: Any) -> Any:
+    text = "Steps at once. Default: as many as the cores and the memory of this machine allow, at most 16."
+    return click.option("--jobs", "-j", type=click.IntRange(1), help=text)(command)
 
 
 def sound_days(days: list[Any], options: Any) -> tuple[list[Any], dict[str, BaseException]]:
@@ -124,31 +129,31 @@ def main() -> None:
 @main.command()
 @click.argument("days", default="all")
 @look_options
-@click.option("--jobs", "-j", type=click.IntRange(1), default=max(1, min(usable_cores(), 16)), show_default=True)
+@jobs_option
+@click.option("--cluster", metavar="ADDRESS", help="Run the steps on the workers of this Dask scheduler.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the commands that are run, and whole tracebacks.")
-def build(days: str, root: Path, jobs: int, verbose: bool, **wanted: Any) -> None:
+def build(days: str, root: Path, jobs: int | None, cluster: str | None, verbose: bool, **wanted: Any) -> None:
     """Build DAYS: slides, video, notebook and page."""
     steps, options, broken = make_plan(days, root, **wanted)
-    sys.exit(run_build(steps, options, root.resolve(), jobs, verbose, broken))
+    sys.exit(run_build(steps, options, root.resolve(), broken, jobs=jobs, cluster=cluster, verbose=verbose))
 
 
-def run_build(steps: list[Any], options: Any, root: Path, jobs: int, verbose: bool, broken: dict) -> int:
-    """Build and report; returns the exit status."""
+def run_build(steps: list[Any], options: Any, root: Path, broken: dict, **where: Any) -> int:
+    """Build and report; returns the exit status. `where`: jobs, cluster, verbose."""
     from rich.console import Console
 
     from coursebuild.files import write_json
-    from coursebuild.graph import Outcome, Pool, build
+    from coursebuild.graph import Outcome, build
     from coursebuild.report import Watch, explain_error, summary, table
-    from coursebuild.stamps import read_stamp, will_run
+    from coursebuild.stamps import will_run
 
-    console = Console()
+    console, verbose = Console(), where.get("verbose", False)
     coming = will_run(steps, root, options.out)
     stale = [s for s in steps if coming[s.name]]
     if stale:
-        known = {s.name: read_stamp(s, options.out).get("seconds", 0.0) for s in steps}
-        pool = Pool(jobs, count_gpus(), options.out / ".cache", verbose)
-        with Watch(console, stale, known, jobs) as watch:
-            outcome = build(steps, pool, root, options.out, watch)
+        executor, lanes = make_executor(options.out, **where)
+        with Watch(console, stale, options.out, lanes) as watch:
+            outcome = build(steps, executor, root, options.out, watch)
     else:  # the engine is not even imported
         outcome = Outcome(states=dict.fromkeys(coming, "current"))
     outcome.errors |= broken
@@ -163,6 +168,17 @@ def run_build(steps: list[Any], options: Any, root: Path, jobs: int, verbose: bo
         console.print(f"\n{len(steps)} steps, all up to date", highlight=False)
     write_json(options.out / "report.json", summary(outcome))
     return outcome.exit_code
+
+
+def make_executor(out: Path, jobs: int | None = None, cluster: str | None = None, verbose: bool = False) -> Any:
+    """(where the steps run, how many at once)."""
+    from coursebuild.executors import Cluster, Local, default_jobs
+
+    if cluster:
+        place = Cluster(cluster, out, out / ".cache", verbose)
+        return place, place.workers
+    jobs = jobs or default_jobs()
+    return Local(jobs, out / ".cache", verbose), jobs
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -246,15 +262,15 @@ def doctor() -> None:
 @main.command()
 @click.argument("days", default="all")
 @look_options
-@click.option("--jobs", "-j", type=click.IntRange(1), default=max(1, min(usable_cores(), 16)))
+@jobs_option
 @click.option("--port", type=int, default=8000, show_default=True)
-def serve(days: str, root: Path, jobs: int, port: int, **wanted: Any) -> None:
+def serve(days: str, root: Path, jobs: int | None, port: int, **wanted: Any) -> None:
     """Preview out/ on this machine; rebuild DAYS when a source changes."""
     from coursebuild.serve import serve as serve_folder
 
     def rebuild(_: set[Path]) -> None:
         steps, options, broken = make_plan(days, root, **dict(wanted))
-        if run_build(steps, options, root.resolve(), jobs, False, broken):
+        if run_build(steps, options, root.resolve(), broken, jobs=jobs):
             raise CourseError("the build failed", hint="the terminal shows the table and the reasons")
 
     try:

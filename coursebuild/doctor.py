@@ -35,7 +35,7 @@ def packages() -> Iterator[Finding]:
         "manim",
         "typst",
         "piper",
-        "pytask",
+        "psutil",
         "pptx",
     ):
         yield importlib.util.find_spec(name) is not None, f"package {name}", "make setup", True

@@ -56,6 +56,7 @@ class Step:
     params: dict[str, Any] = field(default_factory=dict)
     watch: tuple[Path, ...] = ()
     gpu: bool = False
+    cores: int = 1  # as many as it can use
 
     @property
     def kind(self) -> str:
@@ -112,7 +113,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         )
     else:
         knobs = {"preset": o.preset, "settings": o.settings, "limit": None, "tools": versions(used)}
-        step("run", {"script": script}, {"record": record}, watch=(*code, theme), gpu=True, params=knobs)
+        step("run", {"script": script}, {"record": record}, watch=(*code, theme), gpu=True, cores=4, params=knobs)
     deck = {"shown": shown, "record": record / "record.json"}
     clips = {"clips": work / "clips" / "clips.json"}
     said = {"spoken": spoken}

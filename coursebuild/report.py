@@ -11,22 +11,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from coursebuild import estimates
 from coursebuild.errors import CourseError
 from coursebuild.flow import Step
 from coursebuild.graph import Outcome
 
-GUESS_SECONDS = {"run": 60.0, "animate": 60.0, "narrate": 40.0, "film": 10.0}  # before a step has ever been timed
-DEFAULT_GUESS = 5.0
 COLOURS = {"built": "green", "current": "dim", "failed": "bold red", "blocked": "yellow", "stopped": "yellow"}
 NAMES = {"current": "up to date", "blocked": "not tried"}
 
 
 class Watch:
-    """Listens to a build. `stale` are the steps that will run, `known` what they took the last time (seconds)."""
+    """Listens to a build. `stale` are the steps that will run, `jobs` how many run at once."""
 
-    def __init__(self, console: Console, stale: list[Step], known: dict[str, float], jobs: int) -> None:
+    def __init__(self, console: Console, stale: list[Step], out: Path, jobs: int) -> None:
         self.console, self.jobs = console, jobs
-        self.left = {s.name: known.get(s.name) or GUESS_SECONDS.get(s.kind, DEFAULT_GUESS) for s in stale}
+        self.left = {s.name: estimates.seconds(s, out) for s in stale}
         self.running: dict[str, float] = {}
         self.begin = time.monotonic()
         self.live = console.is_terminal and not os.environ.get("CI")
@@ -72,14 +71,14 @@ def table(steps: list[Step], outcome: Outcome, out: Path) -> Table:
         shown.add_column(name, justify=justify)
     for step in steps:
         state = outcome.states[step.name]
-        seconds = outcome.seconds.get(step.name)
+        done = outcome.done.get(step.name)
         product = next(iter(step.products.values()))
         where = Path(os.path.relpath(product)) if product.is_relative_to(out) else product
         shown.add_row(
             str(step.day or ""),
             step.kind,
             f"[{COLOURS[state]}]{NAMES.get(state, state)}[/]",
-            f"{seconds:.1f}" if seconds is not None else "",
+            f"{done.seconds:.1f}" if done else "",
             str(where) if state in ("built", "current") else "",
         )
     return shown
@@ -96,7 +95,9 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     """The machine-readable report."""
     return {
         "states": outcome.states,
-        "seconds": {k: round(v, 2) for k, v in outcome.seconds.items()},
+        "seconds": {k: round(d.seconds, 2) for k, d in outcome.done.items()},
+        "cpu_seconds": {k: round(d.cpu_seconds, 2) for k, d in outcome.done.items()},
+        "peak_bytes": {k: d.peak_bytes for k, d in outcome.done.items()},
         "errors": {k: explain_error(e, k) for k, e in outcome.errors.items()},
         "exit_code": outcome.exit_code,
     }

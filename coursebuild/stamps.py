@@ -12,6 +12,7 @@ from typing import Any
 from coursebuild.files import key_of, read_json, write_json
 from coursebuild.flow import Step, maker_of
 from coursebuild.keys import content, source_key
+from coursebuild.work import Done
 
 
 def stamp_path(step: Step, out: Path) -> Path:
@@ -38,11 +39,16 @@ def fingerprint(step: Step, root: Path) -> dict[str, Any]:
     }
 
 
-def write_stamp(step: Step, out: Path, before: dict[str, Any], seconds: float | None = None) -> None:
+def write_stamp(step: Step, out: Path, before: dict[str, Any], done: Done) -> None:
     """Keep what a step was built from (`before`: its fingerprint when it began) and what its products are now."""
-    took = seconds if seconds is not None else read_stamp(step, out).get("seconds", 0.0)
     products = {name: content(path) for name, path in step.products.items()}
-    write_json(stamp_path(step, out), {**before, "products": products, "seconds": round(took, 2)})
+    write_json(stamp_path(step, out), {**before, "products": products, **needed(done)})
+
+
+def needed(done: Done) -> dict[str, Any]:
+    """What a step took, for the estimates of the next build."""
+    took = {"seconds": done.seconds, "cpu_seconds": done.cpu_seconds}
+    return {k: round(v, 2) for k, v in took.items()} | {"peak_bytes": done.peak_bytes}
 
 
 def read_stamp(step: Step, out: Path) -> dict[str, Any]:

@@ -6,13 +6,27 @@ import contextlib
 import importlib
 import os
 import shutil
+import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from coursebuild.errors import CourseError
 from coursebuild.flow import Step
 
 THREAD_CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+SAMPLE_SECONDS = 0.25  # how often a step's memory is looked at
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step took, and what it used of its inputs."""
+
+    seconds: float  # wall clock
+    cpu_seconds: float  # user and system, child processes included
+    peak_bytes: int  # the most resident memory at one moment, child processes included
+    reads: dict[str, list[str]] = field(default_factory=dict)  # input: the parts of it that were read
 
 
 def temporary(path: Path) -> Path:
@@ -53,15 +67,63 @@ def put(source: Path, target: Path) -> None:
         source.replace(target)
 
 
-def execute(step: Step, cache: Path, threads: int, verbose: bool = False) -> float:
-    """Run one step here; returns its wall-clock seconds. Raises what the step raises, leaves nothing half-written."""
-    for name in THREAD_CAPS:
-        os.environ[name] = str(threads)
+def cpu_seconds() -> float:
+    """User and system time of this process and of its children that have ended."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+class Memory:
+    """Looks at the resident memory of this process and its children while a step runs; `peak` in bytes."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self.process, self.gone, self.peak, self.over = psutil.Process(), psutil.Error, 0, threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def look(self) -> None:
+        used = 0
+        for process in (self.process, *self.process.children(recursive=True)):
+            with contextlib.suppress(self.gone):  # a child that has just ended
+                used += process.memory_info().rss
+        self.peak = max(self.peak, used)
+
+    def watch(self) -> None:
+        while not self.over.wait(SAMPLE_SECONDS):
+            self.look()
+
+    def __enter__(self) -> Memory:
+        self.look()
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.look()
+        self.over.set()
+        self.thread.join()
+
+
+@contextlib.contextmanager
+def settings(threads: int, verbose: bool) -> Iterator[None]:
+    """The environment that a step and its child processes see: OMP_NUM_THREADS is how many cores it may use."""
+    wanted = dict.fromkeys(THREAD_CAPS, str(threads)) | ({"DL50_VERBOSE": "1"} if verbose else {})
+    before = {name: os.environ.get(name) for name in (*THREAD_CAPS, "DL50_VERBOSE")}
     os.environ.pop("DL50_VERBOSE", None)
-    if verbose:
-        os.environ["DL50_VERBOSE"] = "1"
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def execute(step: Step, cache: Path, threads: int, verbose: bool = False) -> Done:
+    """Run one step here. Raises what the step raises, leaves nothing half-written."""
     module, _, function = step.function.partition(":")
-    begin = time.monotonic()
+    begin, spent = time.monotonic(), cpu_seconds()
     parts = {name: temporary(path) for name, path in step.products.items()}
     try:
         for path in parts.values():
@@ -70,7 +132,8 @@ def execute(step: Step, cache: Path, threads: int, verbose: bool = False) -> flo
         if Path("/proc/self").exists():
             for path in step.products.values():
                 sweep(path)
-        getattr(importlib.import_module(module), function)(step.inputs, parts, step.params, cache)
+        with settings(threads, verbose), Memory() as memory:
+            getattr(importlib.import_module(module), function)(step.inputs, parts, step.params, cache)
         for name, path in parts.items():
             verify(step, name, path)
         for name, path in parts.items():
@@ -79,4 +142,4 @@ def execute(step: Step, cache: Path, threads: int, verbose: bool = False) -> flo
         for path in parts.values():
             with contextlib.suppress(FileNotFoundError):
                 remove(path)
-    return time.monotonic() - begin
+    return Done(time.monotonic() - begin, cpu_seconds() - spent, memory.peak)

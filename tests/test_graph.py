@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from coursebuild.errors import CourseError
+from coursebuild.executors import Local
 from coursebuild.files import ROOT
 from coursebuild.flow import Step
-from coursebuild.graph import Outcome, Pool, build
+from coursebuild.graph import Outcome, build
 from coursebuild.stamps import reasons, will_run
 from coursebuild.work import execute
 
@@ -59,8 +60,7 @@ class Course:
     def build(self) -> tuple[Outcome, list[str]]:
         log = self.root / "log"
         log.write_text("")
-        pool = Pool(1, 0, self.out / ".cache", False)
-        outcome = build(self.steps(), pool, self.root, self.out, self.listen)
+        outcome = build(self.steps(), Local(1, self.out / ".cache"), self.root, self.out, self.listen)
         return outcome, log.read_text().split()
 
     def listen(self, event: str, step: Step, seconds: float) -> None:

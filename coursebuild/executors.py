@@ -1,0 +1,254 @@
+"""Where steps run: in processes of this machine, or on a Dask cluster. Both are `concurrent.futures` underneath."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+import signal
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from coursebuild.errors import CourseError
+from coursebuild.files import atomic, die_with_parent, usable_cores
+from coursebuild.flow import Step
+from coursebuild.keys import source_key
+from coursebuild.work import Done, execute
+
+MOST_JOBS = 16  # by default; more steps at once have nothing to do but to wait for the disk
+JOB_BYTES = 3 * 2**29  # what a job is taken to need before anything was measured: 1.5 GB
+CONNECT_SECONDS = 10
+CONTROL_GROUPS = (  # versions 2 and 1: (limit, in use), bytes
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+KEEP_FREE = 0.1  # of the memory, for everything else that runs on the machine
+
+
+class Executor(Protocol):
+    """What a build asks of the place where its steps run."""
+
+    def lane(self, step: Step) -> str:
+        """Steps of one lane wait for the same places: where the first finds none, the others keep waiting."""
+
+    def room(self, step: Step, peak_bytes: int) -> bool:
+        """Could the step start now?"""
+
+    def submit(self, step: Step, peak_bytes: int) -> Future[Done]:
+        """Start the step."""
+
+    def result(self, step: Step, future: Future[Done]) -> Done:
+        """What an ended step returned, or raise what it raised; its place is free again."""
+
+    def kill(self) -> None:
+        """End all that runs, at once."""
+
+    def close(self) -> None:
+        """End the workers, none of which is busy."""
+
+
+# ------------------------------------------------------------------ this machine
+
+
+def free_bytes() -> int:
+    """Memory that steps may take together: what is free now, within the limit of the control group if there is one."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            group = Path("/sys/fs/cgroup")
+            free = min(free, int((group / limit).read_text()) - int((group / used).read_text()))
+    return max(0, int(free * (1 - KEEP_FREE)))
+
+
+def default_jobs(cores: int | None = None, memory: int | None = None) -> int:
+    """As many steps at once as there are cores, and memory for each; at most MOST_JOBS."""
+    cores = cores or usable_cores()
+    memory = free_bytes() if memory is None else memory
+    return max(1, min(cores, memory // JOB_BYTES, MOST_JOBS))
+
+
+def gpu_names() -> list[str]:
+    """The GPUs that steps may use, as CUDA_VISIBLE_DEVICES names them; torch is not imported."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [n for n in named.split(",") if n.strip() not in ("", "-1")]
+    return [str(i) for i, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+
+
+def begin_worker(gpu: str | None) -> None:
+    """Runs first in every process: it ends with the builder, leaves Ctrl-C to it, and sees one GPU at most."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+
+
+class Slot:
+    """A process that runs one step at a time. If it dies, only that step is lost, and the next gets a new process."""
+
+    def __init__(self, gpu: str | None = None) -> None:
+        self.gpu, self.pool = gpu, None
+
+    def submit(self, *arguments: Any) -> Future[Done]:
+        if self.pool is None:
+            spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
+            self.pool = ProcessPoolExecutor(1, spawn, begin_worker, (self.gpu,))
+        return self.pool.submit(execute, *arguments)
+
+    def close(self) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(wait=True, cancel_futures=True)
+            self.pool = None
+
+
+class Local:
+    """Processes of this machine: at most `jobs` steps, no more cores and memory than there are, a GPU to a step."""
+
+    def __init__(self, jobs: int, cache: Path, verbose: bool = False, memory: int | None = None) -> None:
+        self.jobs, self.cache, self.verbose = jobs, cache, verbose
+        self.cores, self.memory = usable_cores(), free_bytes() if memory is None else memory
+        self.idle = {"CPU": [Slot() for _ in range(jobs)], "GPU": [Slot(name) for name in gpu_names()]}
+        self.has_gpus = bool(self.idle["GPU"])
+        self.slots = [*self.idle["CPU"], *self.idle["GPU"]]
+        self.busy: dict[Slot, tuple[int, int]] = {}  # cores and bytes
+        self.slot_of: dict[Future[Done], Slot] = {}
+
+    def lane(self, step: Step) -> str:
+        return "GPU" if step.gpu and self.has_gpus else "CPU"
+
+    def share(self, step: Step) -> int:
+        """Cores that a step takes: those that it can use. (One on a GPU takes none from the others.)"""
+        return min(step.cores, self.cores) if self.lane(step) == "CPU" else 0
+
+    def room(self, step: Step, peak_bytes: int) -> bool:
+        taken = list(self.busy.values())
+        cores = sum(c for c, _ in taken) + self.share(step)
+        memory = sum(m for _, m in taken) + peak_bytes
+        fits = cores <= max(self.cores, self.jobs) and memory <= self.memory
+        return bool(self.idle[self.lane(step)]) and (fits or not taken)
+
+    def submit(self, step: Step, peak_bytes: int) -> Future[Done]:
+        slot = self.idle[self.lane(step)].pop()  # the one that worked last: what it has imported is still there
+        self.busy[slot] = (self.share(step), peak_bytes)
+        future = slot.submit(step, self.cache, self.share(step) or self.cores, self.verbose)
+        self.slot_of[future] = slot
+        return future
+
+    def result(self, step: Step, future: Future[Done]) -> Done:
+        slot = self.slot_of.pop(future)
+        del self.busy[slot]
+        self.idle[self.lane(step)].append(slot)
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            slot.close()
+            what = f"{step.name}: its process was killed, most likely because memory ran out"
+            raise CourseError(what, hint="build with --jobs 1, or a smaller preset") from None
+
+    def kill(self) -> None:
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                process.kill()
+
+    def close(self) -> None:
+        for slot in self.slots:
+            slot.close()
+
+
+# ------------------------------------------------------------------ many machines
+
+
+class Cluster:
+    """Workers of a Dask scheduler that share the project's folder. Dask starts a step that was lost on another one.
+
+    A worker runs one step at a time (`dask worker ADDRESS --nthreads 1`); those with `--resources GPU=1` get the
+    experiments, which go anywhere if there is none.
+    """
+
+    def __init__(self, address: str, out: Path, cache: Path, verbose: bool = False) -> None:
+        from distributed import Client
+
+        self.cache, self.verbose = cache, verbose
+        try:
+            self.client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            hint = "start one with `dask scheduler`, see docs/SCALING.md"
+            raise CourseError(f"no Dask scheduler answers at {address}: {error}", hint=hint) from None
+        try:
+            workers = self.check(out)
+        except BaseException:
+            self.client.close()
+            raise
+        hosts = [w["host"] for w in workers]
+        self.workers = len(workers)
+        self.neighbours = max(hosts.count(h) for h in hosts)  # workers that share a machine's cores
+        gpu = {"GPU": 1} if any("GPU" in w["resources"] for w in workers) else {}
+        self.places = {tag: self.client.get_executor(pure=False, resources=r) for tag, r in ((True, gpu), (False, {}))}
+
+    def check(self, out: Path) -> list[dict[str, Any]]:
+        """The workers; CourseError if one of them could not do the work as this machine would."""
+        workers = list(self.client.scheduler_info(n_workers=-1)["workers"].values())
+        if not workers:
+            raise CourseError("the cluster has no workers", hint="start some with `dask worker ADDRESS --nthreads 1`")
+        if many := [w["name"] for w in workers if w["nthreads"] != 1]:
+            raise CourseError(f"worker {many[0]} has several threads", hint="start workers with --nthreads 1")
+        out.mkdir(parents=True, exist_ok=True)
+        with atomic(out / ".token") as token:
+            token.write_text(word := secrets.token_hex(8))
+        for worker, sees in self.client.run(view, out / ".token").items():
+            if sees[0] != word:
+                raise CourseError(
+                    f"worker {worker} does not see {out}", hint="the folder must be shared by all, at the same path"
+                )
+            if sees[1] != view(out / ".token")[1]:
+                hint = "all must use the same checkout, and the environment that requirements.lock describes"
+                raise CourseError(f"worker {worker} has another project or other versions than this machine", hint=hint)
+        return workers
+
+    def lane(self, step: Step) -> str:
+        return "any"
+
+    def room(self, step: Step, peak_bytes: int) -> bool:
+        return True  # the scheduler keeps what waits
+
+    def submit(self, step: Step, peak_bytes: int) -> Future[Done]:
+        return self.places[step.gpu].submit(share_of_worker, step, self.cache, self.neighbours, self.verbose)
+
+    def result(self, step: Step, future: Future[Done]) -> Done:
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            what = f"{step.name}: {error.allowed_failures + 1} workers died of it, most likely because memory ran out"
+            raise CourseError(what, hint="give the workers more memory, or choose a smaller preset") from None
+
+    def kill(self) -> None:
+        """Take back what waits. A step that a machine has begun ends there, and counts for nothing."""
+        for place in self.places.values():
+            place.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def view(token: Path) -> tuple[str, str]:
+    """What a worker sees: the token in the shared folder, and a digest of the builder's code and of its tools."""
+    text = token.read_text() if token.exists() else ""
+    return text, source_key("coursebuild.cli")
+
+
+def share_of_worker(step: Step, cache: Path, neighbours: int, verbose: bool) -> Done:
+    """`execute` with this worker's share of its machine's cores."""
+    return execute(step, cache, max(1, usable_cores() // neighbours), verbose)
