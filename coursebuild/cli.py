@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from coursebuild.errors import CourseError, did_you_mean
+from coursebuild.errors import CourseError, did_you_mean, machine_errors
 from coursebuild.files import ROOT
 
 PRESETS, QUALITIES, THEMES = ("quick", "full", "smoke"), ("draft", "hd", "fullhd"), ("dark", "light")
@@ -37,12 +38,26 @@ class Commands(click.Group):
         except CourseError as error:
             click.secho(str(error), err=True, fg="red" if sys.stderr.isatty() else None)
             ctx.exit(1)
+        except KeyboardInterrupt:  # click itself would end with 1
+            ctx.exit(128 + signal.SIGINT)
 
 
 def root_option(command: Any) -> Any:
     return click.option(
         "--root", type=click.Path(path_type=Path, file_okay=False), default=ROOT, help="Another course's folder."
     )(command)
+
+
+def use_data(ctx: click.Context, option: click.Parameter, folder: str | None) -> None:
+    """Scripts, which run in processes of their own, read the variable."""
+    if folder:
+        os.environ["DL50_DATA"] = folder
+
+
+def data_option(command: Any) -> Any:
+    kind = click.Path(exists=True, file_okay=False, resolve_path=True)
+    text = "Your own folder with data sets and models; the same as DL50_DATA."
+    return click.option("--data", type=kind, expose_value=False, callback=use_data, help=text)(command)
 
 
 def look_options(command: Any) -> Any:
@@ -64,7 +79,7 @@ def look_options(command: Any) -> Any:
         click.option("--only", help="Comma-separated: record, slides, pptx, html, pdf, video, notebook, page ..."),
     ):
         command = option(command)
-    return root_option(command)
+    return data_option(root_option(command))
 
 
 def jobs_option(command: Any) -> Any:
@@ -92,11 +107,10 @@ def sound_days(days: list[Any], options: Any) -> tuple[list[Any], dict[str, Base
 def make_plan(days: str, root: Path, **wanted: Any) -> tuple[list[Any], Any, dict[str, BaseException]]:
     """(steps, options, what is wrong with days that are left out) for a command line."""
     from coursebuild.course import find_days, load_syllabus, select
+    from coursebuild.digests import known
     from coursebuild.flow import WANTED, Options, plan
-    from coursebuild.keys import closure
     from coursebuild.running import read_settings
 
-    closure.cache_clear()  # `serve` plans again and again while sources change
     only = [x.strip() for x in (wanted.pop("only") or "").split(",") if x.strip()]
     for name in only:
         if name not in WANTED:
@@ -108,6 +122,7 @@ def make_plan(days: str, root: Path, **wanted: Any) -> tuple[list[Any], Any, dic
     settings = read_settings(wanted.pop("settings"))
     wanted["preset"] = wanted["preset"] or ("full" if count_gpus() else "quick")
     options = Options(out=out, settings=settings, **wanted)
+    known.open(out / ".stamps" / "digests")
     every, syllabus = find_days(root), load_syllabus(root)
     chosen, broken = sound_days(select(days, every, syllabus), options)
     return plan(chosen, options, syllabus, every, only), options, broken
@@ -140,21 +155,36 @@ def build(days: str, root: Path, jobs: int | None, cluster: str | None, verbose:
 
 def run_build(steps: list[Any], options: Any, root: Path, broken: dict, **where: Any) -> int:
     """Build and report; returns the exit status. `where`: jobs, cluster, verbose."""
-    from rich.console import Console
+    from coursebuild.lock import build_lock
 
-    from coursebuild.files import write_json
-    from coursebuild.graph import Outcome, build
-    from coursebuild.report import Watch, explain_error, summary, table
-    from coursebuild.stamps import will_run
+    with build_lock(options.out):  # what is stale is looked at inside: another build may just have made it
+        return build_alone(steps, options, root, broken, **where)
 
-    console, verbose = Console(), where.get("verbose", False)
+
+def build_alone(steps: list[Any], options: Any, root: Path, broken: dict, **where: Any) -> int:
+    """`run_build`, with nobody else in the folder."""
+    from coursebuild.stamps import keep_options, will_run
+
     coming = will_run(steps, root, options.out)
     stale = [s for s in steps if coming[s.name]]
+    if not stale and not broken:  # neither the engine nor the report's library is even imported
+        click.echo(f"{len(steps)} steps, all up to date")
+        return write_report(options.out, {"states": dict.fromkeys(coming, "current"), "errors": {}, "exit_code": 0})
+
+    from rich.console import Console
+
+    from coursebuild.doctor import require
+    from coursebuild.graph import Outcome, build
+    from coursebuild.report import Watch, explain_error, summary, table
+
+    console, verbose = Console(), where.get("verbose", False)
     if stale:
+        keep_options({s.day for s in steps if s.day}, options, options.out)
+        require(stale, options.out)
         executor, lanes = make_executor(options.out, **where)
         with Watch(console, stale, options.out, lanes) as watch:
             outcome = build(steps, executor, root, options.out, watch)
-    else:  # the engine is not even imported
+    else:
         outcome = Outcome(states=dict.fromkeys(coming, "current"))
     outcome.errors |= broken
     console.print(table(steps, outcome, options.out), soft_wrap=True)
@@ -164,10 +194,16 @@ def run_build(steps: list[Any], options: Any, root: Path, broken: dict, **where:
             import traceback
 
             traceback.print_exception(error)
-    if not stale:
-        console.print(f"\n{len(steps)} steps, all up to date", highlight=False)
-    write_json(options.out / "report.json", summary(outcome))
-    return outcome.exit_code
+    return write_report(options.out, summary(outcome))
+
+
+def write_report(out: Path, report: dict[str, Any]) -> int:
+    """Write the machine-readable report; returns the exit status."""
+    from coursebuild.files import write_json
+
+    with machine_errors(out):
+        write_json(out / "report.json", report)
+    return report["exit_code"]
 
 
 def make_executor(out: Path, jobs: int | None = None, cluster: str | None = None, verbose: bool = False) -> Any:
@@ -218,13 +254,48 @@ def show(days: str, root: Path, **wanted: Any) -> None:
 @main.command()
 @click.argument("days")
 @look_options
-def explain(days: str, root: Path, **wanted: Any) -> None:
-    """What would be rebuilt, and why."""
+@click.pass_context
+def explain(context: click.Context, days: str, root: Path, **wanted: Any) -> None:
+    """What would be rebuilt, and why: with the options that are given, else with those of each day's last build."""
     from coursebuild.stamps import will_run
 
-    steps, options, _ = make_plan(days, root, **wanted)
-    for name, found in will_run(steps, root.resolve(), options.out).items():
+    source = click.core.ParameterSource.COMMANDLINE
+    given = [n for n in wanted if context.get_parameter_source(n) is source and n not in ("out", "only")]
+    told: dict[str, list[str]] = {}
+    for chosen, options_of in [(days, {})] if given else as_built(days, root, wanted["out"]):
+        steps, options, _ = make_plan(chosen, root, **{**wanted, **options_of})
+        if options_of:
+            click.echo(f"day {chosen} as it was built last: {written(options)}")
+        told |= will_run(steps, root.resolve(), options.out)
+    for name, found in told.items():
         click.echo(f"{name}: {'; '.join(found[:3]) or 'up to date'}{' ...' if len(found) > 3 else ''}")
+
+
+def as_built(days: str, root: Path, out: Path | None) -> list[tuple[str, dict[str, Any]]]:
+    """(days, options) of the last builds: days that were built with the same options are together."""
+    import json
+
+    from coursebuild.course import find_days, load_syllabus, select
+    from coursebuild.digests import known
+    from coursebuild.stamps import last_options
+
+    out = (out or root / "out").resolve()
+    known.open(out / ".stamps" / "digests")
+    groups: dict[str, list[str]] = {}
+    for day in select(days, find_days(root.resolve()), load_syllabus(root)):
+        kept = last_options(day.number, out) or {}
+        if kept:
+            kept["settings"] = [f"{name}={json.dumps(value)}" for name, value in kept["settings"].items()]
+        groups.setdefault(json.dumps(kept), []).append(str(day.number))
+    return [(",".join(numbers), json.loads(text)) for text, numbers in groups.items()]
+
+
+def written(options: Any) -> str:
+    """Options as they are given on the command line."""
+    words = [f"--{name} {getattr(options, name)}" for name in ("preset", "quality", "voice", "theme")]
+    words += [f"--set {name}={value}" for name, value in options.settings.items()]
+    flags = [name for name in ("from_records", "cfr", "with_outputs") if getattr(options, name)]
+    return " ".join(words + [f"--{name.replace('_', '-')}" for name in flags])
 
 
 @main.command("list")
@@ -249,6 +320,15 @@ def check(days: str, root: Path) -> None:
     from coursebuild.checking import check_days
 
     sys.exit(check_days(days, root.resolve()))
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def data(arguments: tuple[str, ...]) -> None:
+    """Data sets and pretrained models: list, where, fetch, clean."""
+    from coursebuild.data_command import data as commands
+
+    commands.main(list(arguments), prog_name="build.py data", standalone_mode=False)
 
 
 @main.command()

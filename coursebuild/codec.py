@@ -73,14 +73,6 @@ def configure(context: av.VideoCodecContext, width: int, height: int) -> None:
     context.flags |= Flags.global_header
 
 
-def video_context(width: int, height: int, preset: str = "veryfast") -> av.VideoCodecContext:
-    """A bare encoder (its packets are Annex B), for those who do not want a file."""
-    context = av.CodecContext.create("libx264", "w")
-    configure(context, width, height)
-    context.options = video_options(width, height, preset)
-    return context
-
-
 def to_yuv(rgb: NDArray[np.uint8]) -> av.VideoFrame:
     """An image (height, width, 3 or 4; sRGB, 0..255) as yuv420p in limited range BT.709; alpha is ignored."""
     layout = {3: "rgb24", 4: "rgba"}[rgb.shape[2]]
@@ -203,24 +195,30 @@ class Segment:
         moved[-1] = moved[-1]._replace(frames=lasting - moved[-1].at)
         return replace(self, packets=tuple(moved))
 
+    def retimed(self, starts: list[int], end: int) -> Segment:
+        """The same pictures at other moments: each from its start until the next one's, the last until `end`."""
+        times = zip(self.packets, starts, [*starts[1:], end], strict=True)
+        return replace(self, packets=tuple(p._replace(at=a, frames=b - a) for p, a, b in times))
+
 
 def read_packets(path: Path) -> Segment:
     """The coded pictures of an MP4 file, in order; a picture between two ticks is a CourseError."""
     try:
         with av.open(str(path)) as file:
             stream = file.streams.video[0]
-            packets = [_packet(p, path) for p in file.demux(stream) if p.size]
+            ticks = float(stream.time_base / TICK)  # in a unit of the file
+            packets = [_packet(p, ticks, path) for p in file.demux(stream) if p.size]
             context = stream.codec_context
             return Segment(bytes(context.extradata or b""), context.width, context.height, tuple(packets))
     except (av.FFmpegError, IndexError) as error:
         raise CourseError(f"not a readable video: {error}", file=path, hint="build it again") from error
 
 
-def _packet(packet: av.Packet, path: Path) -> Packet:
-    at, lasts = packet.pts * packet.time_base / TICK, packet.duration * packet.time_base / TICK
+def _packet(packet: av.Packet, ticks: float, path: Path) -> Packet:
+    at, lasts = packet.pts * ticks, packet.duration * ticks
     if packet.dts != packet.pts or abs(at - round(at)) > 0.01 or abs(lasts - round(lasts)) > 0.01:
         raise CourseError(
-            f"the picture at {float(at * TICK):.3f} s is out of order or not on the film's grid of 1/{FPS} s",
+            f"the picture at {at / FPS:.3f} s is out of order or not on the film's grid of 1/{FPS} s",
             file=path,
             hint="write clips with coursebuild.codec.VideoWriter",
         )

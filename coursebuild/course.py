@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coursebuild.digests import content, known
 from coursebuild.errors import CourseError, did_you_mean
 from coursebuild.files import ROOT
+from coursebuild.links import web_address
+from coursebuild.reading import dotted, read_text
+from coursebuild.shapes import Wrong, build, everywhere, no_control_characters
 
-STEM = re.compile(r"day(\d\d)_([a-z0-9_]+)")
+STEM = re.compile(r"day([0-9]{2})_([a-z0-9_]{1,60})")
 PLACES = {"lecture": ("lectures", ".md.j2"), "script": ("scripts", ".py"), "animation": ("animations", ".py")}
 
 
@@ -69,10 +72,10 @@ def misnamed(root: Path = ROOT) -> list[CourseError]:
 def select(expression: str, days: dict[int, Day], syllabus: dict[str, Any] | None = None) -> list[Day]:
     """The days that `4`, `1-7`, `4,8`, `week3` or `all` names; raises CourseError for anything else."""
     wanted: list[int] = []
-    for part in re.split(r"[,\s]+", expression.strip()):
+    for part in re.split(r"[,\s]+", expression.strip(", \t\n")):
         if part == "all":
             wanted += list(days)
-        elif match := re.fullmatch(r"week(\d+)", part):
+        elif match := re.fullmatch(r"week([0-9]{1,4})", part):
             syllabus = syllabus or load_syllabus()
             week = next((w for w in syllabus["weeks"] if w["week"] == int(match[1])), None)
             if week is None:
@@ -81,8 +84,10 @@ def select(expression: str, days: dict[int, Day], syllabus: dict[str, Any] | Non
             if not found:
                 raise CourseError(f"no lectures in {part} yet", hint=f"build.py new {week['first']} TOPIC begins one")
             wanted += found
-        elif match := re.fullmatch(r"(\d+)(?:-(\d+))?", part):
+        elif match := re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", part):
             first, last = int(match[1]), int(match[2] or match[1])
+            if first > last:
+                raise CourseError(f"`{part}` runs backwards", hint=f"write {last}-{first}")
             found = [n for n in days if first <= n <= last]
             if not found:
                 raise CourseError(
@@ -95,27 +100,86 @@ def select(expression: str, days: dict[int, Day], syllabus: dict[str, Any] | Non
     return [days[n] for n in dict.fromkeys(wanted)]
 
 
+# ------------------------------------------------------------------ the syllabus
+
+
+@dataclass(frozen=True)
+class Week:
+    week: int
+    title: str
+    first: int  # days
+    last: int
+
+
+@dataclass(frozen=True)
+class Reference:
+    kind: str
+    text: str
+    url: str = ""
+
+    def check(self) -> None:
+        if self.url and not web_address(self.url):
+            raise Wrong(f"is {self.url!r}, which is no web address", ("url",), "links begin with https://")
+
+
+@dataclass(frozen=True)
+class Erratum:
+    syllabus: str  # what it says
+    correct: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the syllabus says of a day."""
+
+    day: int
+    title: str
+    week: int = 0
+    objectives: list[str] = field(default_factory=list)
+    concepts: list[str] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)
+    learnings: list[str] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+    errata: list[Erratum] = field(default_factory=list)
+
+    def check(self) -> None:
+        if not 1 <= self.day <= 99:
+            raise Wrong(f"is {self.day}, but days are 1 to 99", ("day",))
+
+
+@dataclass(frozen=True)
+class Syllabus:
+    weeks: list[Week]
+    days: list[Entry]
+
+    def check(self) -> None:
+        seen: set[int] = set()
+        for i, entry in enumerate(self.days):
+            if entry.day in seen:
+                raise Wrong(f"is {entry.day} for the second time", ("days", i, "day"))
+            seen.add(entry.day)
+
+
 def load_syllabus(root: Path = ROOT) -> dict[str, Any]:
     """lectures/syllabus.yaml as {"weeks": [...], "days": [...]}; raises CourseError with the line of a mistake."""
+    path = root / "lectures" / "syllabus.yaml"
+    reader = content(Path(__file__))  # what was read by another version of this file may not pass its checks
+    return known.remembered(f"syllabus {reader}", str(content(path)), lambda: _read_syllabus(path))
+
+
+def _read_syllabus(path: Path) -> dict[str, Any]:
     try:
-        import yaml  # here, because `build.py run` does without it
+        from coursebuild.yamltext import parse_yaml  # here, because `build.py run` does without yaml
     except ImportError:
         raise CourseError("the syllabus needs the package pyyaml", hint="name days by number, or make setup") from None
-
-    path = root / "lectures" / "syllabus.yaml"
+    value, line_of = parse_yaml(read_text(path), path)
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CourseError("there is no syllabus", file=path, hint="every course has one") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or str(error)
-        raise CourseError(f"not valid YAML: {what}", file=path, line=mark.line + 1 if mark else 1) from None
-    if not isinstance(value, dict) or not all(isinstance(value.get(k), list) for k in ("weeks", "days")):
-        raise CourseError("needs the lists `weeks` and `days`", file=path, line=1)
-    for day in value["days"]:
-        if not isinstance(day, dict) or not isinstance(day.get("day"), int):
-            raise CourseError("every entry of `days` needs a number `day`", file=path, line=1)
+        build(Syllabus, value)
+        everywhere(no_control_characters, value)
+    except Wrong as error:
+        what = f"`{dotted(error.path)}` {error.what}" if error.path else f"the syllabus {error.what}"
+        raise CourseError(what, file=path, line=line_of(error.path), hint=error.hint) from None
     return value
 
 
@@ -128,5 +192,12 @@ def syllabus_of(number: int, syllabus: dict[str, Any]) -> dict[str, Any]:
 
 def project_settings() -> dict[str, str]:
     """Repository address, branch and course name from pyproject.toml."""
-    value = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    file = ROOT / "pyproject.toml"
+    return known.once("project", lambda: known.remembered("project 1", str(content(file)), lambda: _read_project(file)))
+
+
+def _read_project(file: Path) -> dict[str, str]:
+    import tomllib
+
+    value = tomllib.loads(file.read_text(encoding="utf-8"))
     return {"repository": value["project"]["urls"]["Repository"], **value["tool"]["course"]}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import typst
 
-from coursebuild import fonts, theme
+from coursebuild import theme
 from coursebuild.files import cached, key_of, scratch
 from coursebuild.model import PAGE, Deck
 from coursebuild.typeset import TEMPLATES, look_key
+from coursebuild.typstfonts import typst_fonts
 
 PPI = 144
 _PAGE = (
@@ -47,5 +48,5 @@ def _draw(data: dict, kind: str, target: Path) -> None:
         (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
         (folder / "cover.typ").write_text(_PAGE, encoding="utf-8")
         main = str(folder / "cover.typ")
-        found = typst.compile(main, root=str(folder), format=kind, ppi=PPI, font_paths=fonts.typst_fonts())
+        found = typst.compile(main, root=str(folder), format=kind, ppi=PPI, font_paths=typst_fonts())
     target.write_bytes(found if isinstance(found, bytes) else found[0])

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import click
 
+from coursebuild.errors import CourseError
 from coursebuild.files import ROOT
+from coursebuild.flow import Step
 
 FREE_GB = 4  # a build of one day with caches, rounded up
+LEAST_FREE = 100_000_000  # bytes without which no build begins
 Finding = tuple[bool, str, str, bool]  # (fine, what, what to do, needed for a build)
 PROGRAMS = {
     "chromium": ("tests of HTML, page and video", "apt-get install chromium"),
@@ -52,7 +55,6 @@ def torch_device() -> Iterator[Finding]:
 
 def assets() -> Iterator[Finding]:
     from coursebuild.assets import ASSETS, asset_folder, cache_dir
-    from coursebuild.errors import CourseError
 
     yield True, f"cache of downloads: {cache_dir()}", "", False
     for name, asset in ASSETS.items():
@@ -79,6 +81,18 @@ def machine() -> Iterator[Finding]:
     )
     for program, (use, fix) in PROGRAMS.items():
         yield shutil.which(program) is not None, f"program {program}, for {use}", fix, False
+
+
+def require(steps: list[Step], out: Path) -> None:
+    """What can be known before a build begins: its voice is there, and room for what it writes. Else CourseError."""
+    from coursebuild.voices import voice_named
+
+    for name in {s.params["voice"] for s in steps if s.kind == "narrate"}:
+        voice_named(name).identity()
+    free = shutil.disk_usage(out).free
+    if free < LEAST_FREE:
+        hint = f"free some space, or choose another folder with --out (a day takes up to {FREE_GB} GB with its caches)"
+        raise CourseError(f"only {free / 1e6:.0f} MB of disk are free", file=out, hint=hint)
 
 
 def examine() -> int:

@@ -16,16 +16,12 @@ from coursebuild.errors import CourseError
 from coursebuild.files import atomic, die_with_parent, usable_cores
 from coursebuild.flow import Step
 from coursebuild.keys import source_key
+from coursebuild.memory import free_bytes
 from coursebuild.work import Done, execute
 
 MOST_JOBS = 16  # by default; more steps at once have nothing to do but to wait for the disk
 JOB_BYTES = 3 * 2**29  # what a job is taken to need before anything was measured: 1.5 GB
 CONNECT_SECONDS = 10
-CONTROL_GROUPS = (  # versions 2 and 1: (limit, in use), bytes
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
-KEEP_FREE = 0.1  # of the memory, for everything else that runs on the machine
 
 
 class Executor(Protocol):
@@ -53,21 +49,6 @@ class Executor(Protocol):
 # ------------------------------------------------------------------ this machine
 
 
-def free_bytes() -> int:
-    """Memory that steps may take together: what is free now, within the limit of the control group if there is one."""
-    import psutil
-
-    free = psutil.virtual_memory().available
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        with suppress(OSError, ValueError):  # no such file, or "max"
-            group = Path("/sys/fs/cgroup")
-            free = min(free, int((group / limit).read_text()) - int((group / used).read_text()))
-    return max(0, int(free * (1 - KEEP_FREE)))
-
-
 def default_jobs(cores: int | None = None, memory: int | None = None) -> int:
     """As many steps at once as there are cores, and memory for each; at most MOST_JOBS."""
     cores = cores or usable_cores()
@@ -85,7 +66,8 @@ def gpu_names() -> list[str]:
 
 def begin_worker(gpu: str | None) -> None:
     """Runs first in every process: it ends with the builder, leaves Ctrl-C to it, and sees one GPU at most."""
-    die_with_parent()
+    if builder := multiprocessing.parent_process():
+        die_with_parent(builder.pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if gpu is not None:
@@ -159,7 +141,8 @@ class Local:
 
         for process in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
-                process.kill()
+                if "resource_tracker" not in " ".join(process.cmdline()):  # Python's own: ends with us, not before
+                    process.kill()
 
     def close(self) -> None:
         for slot in self.slots:

@@ -7,7 +7,7 @@ by the light one of that name; what is drawn through a colour map (images, heat 
 from __future__ import annotations
 
 import ast
-import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,20 @@ from matplotlib.text import Text
 
 from coursebuild.errors import CourseError
 from coursebuild.files import sha256
+from coursebuild.model import FIGURE_NAME
 
+LABEL_WIDTH = 90  # letters in a line
 PNG_DPI = 288  # four pixels a point: sharp where a figure fills a 1920 pixel slide
-NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a figure, and so of its files
 PROPERTIES = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor", "gapcolor")
 
 
 def save_all(
-    script: Path, dark: dict[str, str], light: dict[str, str], folder: Path
+    script: Path, dark: dict[str, str], light: dict[str, str], folder: Path, label: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
-    """Save every labelled figure that is open; returns them as the record has them, and warnings."""
+    """Save every labelled figure that is open; returns them as the record has them, and warnings.
+
+    `label` is written below each of them: what stood in for data that could not be had.
+    """
     lines, saved, notes = figure_lines(script.read_text(encoding="utf-8")), {}, []
     for number in plt.get_fignums():
         figure = plt.figure(number)
@@ -37,9 +41,12 @@ def save_all(
         if not name:
             notes.append(f'figure {number} has no label and is not kept: label it with plt.figure("name")')
             continue
-        if not NAME.fullmatch(name):
+        if not FIGURE_NAME.fullmatch(name):
             what, hint = f"the figure label `{name}` cannot name a file", "use small letters, digits and _"
             raise CourseError(what, file=script, line=lines.get(name, 1), hint=hint)
+        if label:
+            below = "\n".join([figure.get_supxlabel(), *textwrap.wrap(label, LABEL_WIDTH)]).strip()
+            figure.supxlabel(below, fontsize=9, color=dark["muted"])
         files = save(figure, name, folder, dark, light)
         left = left_over(folder / f"{name}.light.svg", dark, light)
         if left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from coursebuild.assets import ASSETS
 from coursebuild.course import Day, project_settings, syllabus_of
 from coursebuild.errors import CourseError
 from coursebuild.files import ROOT
-from coursebuild.keys import closure, versions
+from coursebuild.keys import closure
 
-SCRIPT_FOLDERS = (ROOT / "scripts",)
-SCENE_FOLDERS = (ROOT / "animations",)
+TEMPLATES = ROOT / "templates"
+SITE = TEMPLATES / "site"
+LOOK = (SITE / "base.html.j2", SITE / "site.css")  # of every page
+VOICES = ("piper", "kokoro", "espeak", "silent")
 CREDITS = [f"{a.what}: {a.licence}" for n, a in ASSETS.items() if not n.startswith("piper")]
 WANTED = {  # what --only takes, and the steps that it needs to have ended
     "record": ["run"],
@@ -46,7 +49,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Step:
-    """A function of files. `inputs` and `products` are handed to it by name; `watch` counts for its key alone."""
+    """A function of files. `inputs` and `products` are handed to it by name; what follows counts for its key alone.
+
+    `watch` are files that it reads besides, `runs` one that it executes with all that this imports, and `unused` are
+    modules that its code imports and which do nothing with these parameters.
+    """
 
     name: str
     day: int
@@ -55,6 +62,8 @@ class Step:
     products: dict[str, Path]
     params: dict[str, Any] = field(default_factory=dict)
     watch: tuple[Path, ...] = ()
+    runs: Path | None = None
+    unused: tuple[str, ...] = ()
     gpu: bool = False
     cores: int = 1  # as many as it can use
 
@@ -77,7 +86,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     o, stem = options, day.stem
     project = project_settings()
     there = o.out / f"day{day.number:02d}"
-    work, theme = there / "work", ROOT / "templates" / "theme.json"
+    work = there / "work"
     lecture, script, scene = (day.source(k) for k in ("lecture", "script", "animation"))
     file = {
         "film": f"{stem}.mp4",
@@ -94,8 +103,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     record = there / "record"
     shown, spoken, scenes = (work / f"{n}.json" for n in ("shown", "spoken", "scenes"))
     entry = syllabus_of(day.number, syllabus)
-    code, used = closure(script, (*SCRIPT_FOLDERS, day.root / "scripts"))
-    kit = closure(scene, (*SCENE_FOLDERS, day.root / "animations"))[0]
+    colours = {"theme": TEMPLATES / "theme.json"}
     steps: list[Step] = []
 
     def step(kind: str, inputs: dict[str, Path], products: dict[str, Path], function: str = "", **more: Any) -> None:
@@ -103,17 +111,11 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         steps.append(Step(f"day{day.number:02d}-{kind}", day.number, function, inputs, products, **more))
 
     if o.from_records:
-        kept = recorded_run(day)
-        step(
-            "run",
-            {"script": script, "kept": kept},
-            {"record": record},
-            "coursebuild.steps.recorded:recorded",
-            watch=code,
-        )
+        kept = {"script": script, "kept": recorded_run(day)}
+        step("run", kept, {"record": record}, "coursebuild.steps.recorded:recorded")
     else:
-        knobs = {"preset": o.preset, "settings": o.settings, "limit": None, "tools": versions(used)}
-        step("run", {"script": script}, {"record": record}, watch=(*code, theme), gpu=True, cores=4, params=knobs)
+        knobs = {"preset": o.preset, "settings": o.settings, "limit": None, **outside("DL50_FONTS"), **own_data(script)}
+        step("run", {"script": script} | colours, {"record": record}, runs=script, gpu=True, cores=4, params=knobs)
     deck = {"shown": shown, "record": record / "record.json"}
     clips = {"clips": work / "clips" / "clips.json"}
     said = {"spoken": spoken}
@@ -124,29 +126,37 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         {"shown": shown, "spoken": spoken, "scenes": scenes},
         params={"course": project["course"], "syllabus": entry},
     )
-    lexicon = (ROOT / "coursebuild" / "speech" / "lexicon.toml",)
-    step("narrate", said, {"speech": work / "speech"}, params={"voice": o.voice}, watch=lexicon)
+    others = tuple(f"coursebuild.voices.{voice}" for voice in VOICES if voice != o.voice)
+    step(
+        "narrate",
+        said,
+        {"speech": work / "speech"},
+        params={"voice": o.voice, **program(o.voice)},
+        unused=others,
+        cores=4,
+    )
     step(
         "animate",
-        {"scene": scene, "record": record / "record.json", "scenes": scenes, "theme": theme},
+        {"scene": scene, "record": record / "record.json", "scenes": scenes} | colours,
         {"clips": work / "clips"},
         params=look,
-        watch=kit,
+        runs=scene,
+        cores=4,
     )
     geometry = {"geometry": work / "geometry.json"}
-    typst = (theme, *sorted((ROOT / "templates").glob("deck*.typ")))
+    typst = tuple(sorted(TEMPLATES.glob("deck*.typ")))
     step(
         "slides",
-        deck | clips,
+        deck | clips | colours,
         {"frames": work / "frames", "pdf": out["pdf"], **geometry},
         params=look,
         watch=typst,
     )
     paper = {"theme": "light"}
-    step("handout", deck | said | clips, {"handout": out["handout"]}, params=paper, watch=typst)
-    everything = deck | said | geometry | clips
+    step("handout", deck | said | clips | colours, {"handout": out["handout"]}, params=paper, watch=typst)
+    everything = deck | said | geometry | clips | colours
     step("pptx", everything, {"pptx": out["pptx"]}, params={"theme": o.theme}, watch=typst)
-    html = (*typst, *(ROOT / "templates" / f"deck.{x}" for x in ("html.j2", "css", "js")))
+    html = (*typst, *(TEMPLATES / f"deck.{x}" for x in ("html.j2", "css", "js")))
     step("html", everything, {"html": out["html"]}, params={"theme": o.theme}, watch=html)
     speech = {"speech": work / "speech" / "speech.json"}
     times = {"timeline": work / "timeline.json", "vtt": out["vtt"], "srt": out["srt"]}
@@ -161,16 +171,44 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     )
     address = {"repository": project["repository"], "branch": project["branch"]}
     colab = address | {"outputs": o.preset if o.with_outputs else ""}
-    step("notebook", {"script": script}, {"notebook": out["notebook"]}, params=colab, watch=code)
+    inside = tuple(f for f in closure(script, (script.parent,))[0] if f != script)  # the notebook has their text
+    proof = {"runs": script if o.with_outputs else None}
+    step("notebook", {"script": script}, {"notebook": out["notebook"]}, params=colab, watch=inside, **proof)
     step("script", {"source": script}, {"copy": out["script"]}, "coursebuild.steps.copy:copy")
     step(
         "page",
-        deck | said | timeline | speech | {k: out[k] for k in file} | {"poster": there / "poster.png"},
+        deck | said | timeline | speech | {k: out[k] for k in file} | {"poster": there / "poster.png"} | colours,
         {"page": there / "index.html"},
         params={"files": file, "syllabus": entry, "credits": CREDITS, **address, **_links(neighbours, syllabus)},
-        watch=(theme, *sorted((ROOT / "templates" / "site").glob("*"))),
+        watch=(*LOOK, SITE / "day.html.j2", SITE / "player.js"),
     )
     return steps
+
+
+def outside(name: str) -> dict[str, str]:
+    """A variable of the environment that changes what is made, where it is set."""
+    return {name: os.environ[name]} if os.environ.get(name) else {}
+
+
+def own_data(script: Path) -> dict[str, list[str]]:
+    """What the user's folder has of the data that the script uses: with it, the script learns from something else."""
+    if not os.environ.get("DL50_DATA"):
+        return {}
+    from coursebuild.data_command import places
+
+    return {"data": found} if (found := places.of_the_user(script.read_text(encoding="utf-8"))) else {}
+
+
+def program(voice: str) -> dict[str, str]:
+    """The version of a voice that is a program of the system: no Python package tells it."""
+    if voice != "espeak":
+        return {}
+    from coursebuild.voices import voice_named
+
+    try:
+        return {"program": voice_named(voice).identity()}
+    except CourseError:  # the step says what is missing
+        return {"program": "missing"}
 
 
 def _links(neighbours: dict[str, Day | None], syllabus: dict[str, Any]) -> dict[str, Any]:
@@ -197,14 +235,15 @@ def plan_site(days: list[Day], options: Options, syllabus: dict[str, Any]) -> St
             f"page{day.number}": there / "index.html",
             f"poster{day.number}": there / "poster.png",
         }
+    named = [{k: d.get(k) for k in ("day", "title", "week")} for d in syllabus["days"]]
     return Step(
         "site-site",
         0,
         "coursebuild.steps.site:site",
-        inputs,
+        inputs | {"theme": TEMPLATES / "theme.json"},
         {"index": options.out / "index.html"},
-        {"course": project_settings()["course"], "syllabus": syllabus},
-        watch=(ROOT / "templates" / "theme.json", *sorted((ROOT / "templates" / "site").glob("*"))),
+        {"course": project_settings()["course"], "syllabus": {"weeks": syllabus["weeks"], "days": named}},
+        watch=(*LOOK, SITE / "index.html.j2"),
     )
 
 
@@ -229,16 +268,17 @@ def plan(
 def needed(steps: list[Step], only: list[str]) -> list[Step]:
     """The steps that make what `only` names, with all that these need."""
     kinds = {k for name in only for k in WANTED[name]}
-    keep: set[str] = set()
-    todo = [s for s in steps if s.kind in kinds]
+    before, keep = makers(steps), set()
+    todo = [s.name for s in steps if s.kind in kinds]
     while todo:
-        step = todo.pop()
-        if step.name not in keep:
-            keep.add(step.name)
-            todo += [maker for path in step.inputs.values() if (maker := maker_of(path, steps))]
+        name = todo.pop()
+        if name not in keep:
+            keep.add(name)
+            todo += before[name]
     return [s for s in steps if s.name in keep]
 
 
-def maker_of(path: Path, steps: list[Step]) -> Step | None:
-    """The step that makes a file, or the folder it lies in."""
-    return next((s for s in steps for p in s.products.values() if p == path or p in path.parents), None)
+def makers(steps: list[Step]) -> dict[str, set[str]]:
+    """For each step the names of those that make its inputs, or the folders in which they lie."""
+    made = {path: s.name for s in steps for path in s.products.values()}
+    return {s.name: {made[q] for p in s.inputs.values() for q in (p, *p.parents) if q in made} for s in steps}

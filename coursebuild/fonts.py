@@ -8,22 +8,19 @@ Licences: all three are under the SIL Open Font Licence 1.1, which allows subset
 from __future__ import annotations
 
 import io
-import os
 import shutil
 from functools import cache as memo
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fontTools import __version__ as fonttools_version
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
-from coursebuild.assets import ASSETS, asset_file, asset_folder
+from coursebuild.assets import ASSETS, asset_file, cache_dir
 from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.files import key_of
-
-if TYPE_CHECKING:
-    import typst
+from coursebuild.files import is_whole, keep_digest, key_of, put, remove, sweep, temporary
+from coursebuild.lock import alone
 
 OPTICAL_SIZE = 18  # of Inter, everywhere but in titles, so that one width holds in every program
 STATIC_RANGES = (
@@ -72,15 +69,6 @@ def source(family: str, italic: bool = False) -> Path:
     return asset_file(face.asset, face.member)
 
 
-@memo
-def typst_fonts() -> typst.Fonts:
-    """The fonts for the Typst compiler: ours and no others."""
-    import typst
-
-    folders = [asset_folder(name) for name in ("inter", "jetbrains-mono", "stix")]
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(f) for f in folders])
-
-
 def fonts_key() -> str:
     """Changes when a font does."""
     return key_of([ASSETS[a].sha256 for a in ("inter", "jetbrains-mono", "stix")])
@@ -89,30 +77,37 @@ def fonts_key() -> str:
 # ------------------------------------------------------------------ static fonts
 
 
-def font_dir(cache: Path) -> Path:
+def font_dir(cache: Path | None = None) -> Path:
     """A folder of static TTFs for Pillow, matplotlib, Pango and fontconfig; made once per set of fonts.
+
+    They lie with what was downloaded (or below `cache`): making them takes seconds, and they are the same for all.
 
     Inter and JetBrains Mono in regular and bold (Inter also italic), named Inter-Regular.ttf and so on, and
     STIXTwoMath-Regular.ttf.
     """
     key = key_of(fonts_key(), fonttools_version, OPTICAL_SIZE, STATIC_RANGES, FEATURES_OF, STATIC, "v2")
-    folder = cache / "fonts" / key[:16]
-    if folder.is_dir():
+    home = (cache or cache_dir()) / "fonts"
+    folder = home / key[:16]
+    if is_whole(folder):  # in a cache that can only be read, too
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        part.mkdir(exist_ok=True)
-        for family, italic, weights in STATIC:
-            _write_static(family, italic, weights, part)
-        shutil.copyfile(source("STIX Two Math"), part / "STIXTwoMath-Regular.ttf")
-        part.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # else another process was faster, with the same bytes
-            raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with alone(home / ".lock"):
+        if not is_whole(folder):
+            sweep(home)
+            part = temporary(folder)
+            try:
+                _write_all(part)
+                put(part, folder)
+                keep_digest(folder)
+            finally:
+                remove(part)
     return folder
+
+
+def _write_all(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for family, italic, weights in STATIC:
+        _write_static(family, italic, weights, folder)
+    shutil.copyfile(source("STIX Two Math"), folder / "STIXTwoMath-Regular.ttf")
 
 
 def style_name(weight: int, italic: bool) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+
+from coursebuild.speech.numbers import ONES
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NBSP = "\u00a0"  # number and unit stay on one line
@@ -17,21 +20,9 @@ SI_PREFIXES = [
     (1e-9, "n"),
 ]
 HOUR_FROM = 3570  # seconds: from here on minutes would round to a whole hour
-WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-]
+UNIT = re.compile(r"[^\W_]{0,12}(/[^\W_]{1,12})?|[°%]")  # it is shown as it is, so it must hold no markup
+MOST_DIGITS = 15  # a float has no more
+WORDS_TO = 12  # above, figures are easier to read
 
 
 class Shown(str):
@@ -46,9 +37,15 @@ def _number(value: object) -> float:
     return float(value)
 
 
+def _digits(digits: object) -> int:
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= MOST_DIGITS:
+        raise ValueError(f"wants 0 to {MOST_DIGITS} digits, got {digits!r}")
+    return digits
+
+
 def num(value: float, digits: int = 2) -> Shown:
     """1234.567 -> 1,234.57"""
-    return Shown(f"{_number(value):z,.{digits}f}".replace("-", "−"))  # z: there is no minus zero
+    return Shown(f"{_number(value):z,.{_digits(digits)}f}".replace("-", "−"))  # z: there is no minus zero
 
 
 def count(value: float) -> Shown:
@@ -61,8 +58,10 @@ def count(value: float) -> Shown:
 def rough(value: float, digits: int = 2) -> Shown:
     """A number of which only the size matters, to two significant digits: 215651 -> 220,000, 0.00123 -> 0.0012"""
     number = _number(value)
-    rounded = f"{number:.{digits - 1}e}"
+    rounded = f"{number:.{_digits(digits - 1)}e}"
     exponent = int(rounded.partition("e")[2])
+    if digits - 1 - exponent > MOST_DIGITS:
+        raise ValueError(f"{value!r} is too small to be written out: use sci")
     return num(float(rounded), 0 if number.is_integer() else max(0, digits - 1 - exponent))
 
 
@@ -82,7 +81,7 @@ def pm(value: float, spread: float, digits: int = 1) -> Shown:
 
 
 def _mantissa(value: float, digits: int) -> tuple[str, int]:
-    mantissa, _, exponent = f"{_number(value):z.{digits}e}".partition("e")
+    mantissa, _, exponent = f"{_number(value):z.{_digits(digits)}e}".partition("e")
     return mantissa.replace("-", "−"), int(exponent)
 
 
@@ -96,7 +95,7 @@ def tex(value: float, digits: int = 3) -> Shown:
     """A number inside a formula: 0.0123 -> 0.012, 1.4e-10 -> 1.4 \\times 10^{-10}"""
     number = _number(value)
     if number == 0 or 1e-3 <= abs(number) < 1e5:
-        return Shown(f"{number:z.{digits}f}")
+        return Shown(f"{number:z.{_digits(digits)}f}")
     mantissa, exponent = _mantissa(number, min(digits, 2))
     return Shown(f"{mantissa} \\times 10^{{{exponent}}}".replace("−", "-"))
 
@@ -109,8 +108,10 @@ def times(value: float, digits: int = 1) -> Shown:
 def si(value: float, unit: str = "", digits: int = 1) -> Shown:
     """12345 -> 12.3 k"""
     number = _number(value)
+    if not isinstance(unit, str) or not UNIT.fullmatch(unit):
+        raise ValueError(f"{unit!r} is no unit")
     chosen = next((i for i, p in enumerate(SI_PREFIXES) if abs(number) >= p[0]), len(SI_PREFIXES) - 1)
-    if chosen and round(abs(number) / SI_PREFIXES[chosen][0], digits) >= 1000:
+    if chosen and round(abs(number) / SI_PREFIXES[chosen][0], _digits(digits)) >= 1000:
         chosen -= 1  # 999.97 is written 1.0 k and not 1,000.0
     factor, prefix = SI_PREFIXES[chosen] if number else (1.0, "")
     tail = f"{prefix}{unit}"
@@ -131,7 +132,7 @@ def seconds(value: float, digits: int = 1) -> Shown:
 def words(value: float) -> Shown:
     """3 -> three (whole numbers to twelve, digits above)"""
     number = _number(value)
-    return Shown(WORDS[int(number)]) if number.is_integer() and 0 <= number < len(WORDS) else count(number)
+    return Shown(ONES[int(number)]) if number.is_integer() and 0 <= number <= WORDS_TO else count(number)
 
 
 FORMATTERS: dict[str, Callable[..., Shown]] = {

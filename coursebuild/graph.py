@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from coursebuild import estimates
+from coursebuild.errors import machine_errors
 from coursebuild.executors import Executor
-from coursebuild.flow import Step
-from coursebuild.stamps import fingerprint, reasons, write_stamp
+from coursebuild.files import sweep
+from coursebuild.flow import Step, makers
+from coursebuild.stamps import fingerprint, reasons, settle, write_stamp
 from coursebuild.work import Done
 
 Listener = Callable[[str, Step, float], None]  # ("start" | "done" | "failed"), step, seconds
@@ -63,12 +65,6 @@ def stoppable(outcome: Outcome) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def makers(steps: list[Step]) -> dict[str, set[str]]:
-    """For each step the names of those that make its inputs, or the folders in which they lie."""
-    made = {path: s.name for s in steps for path in s.products.values()}
-    return {s.name: {made[q] for p in s.inputs.values() for q in (p, *p.parents) if q in made} for s in steps}
-
-
 class Build:
     """One build: its loop and what it keeps."""
 
@@ -99,6 +95,8 @@ class Build:
                 raise
             finally:
                 self.executor.close()
+                if self.running or self.outcome.errors:  # something was killed, or may have been
+                    sweep(self.out)
         for name in self.steps:
             self.outcome.states.setdefault(name, "stopped")
         return self.outcome
@@ -135,17 +133,20 @@ class Build:
         step, noted = self.running.pop(future)
         try:
             done = self.executor.result(step, future)
+            with machine_errors(self.out):
+                write_stamp(step, self.out, noted, done)
         except Exception as error:
             self.outcome.errors[step.name] = error
             self.listen("failed", step, 0.0)
             self.settle(step, "failed")
             return
         self.outcome.done[step.name] = done
-        write_stamp(step, self.out, noted, done)
         self.listen("done", step, done.seconds)
         self.settle(step, "built")
 
 
 def build(steps: list[Step], executor: Executor, root: Path, out: Path, listen: Listener) -> Outcome:
     """Run what is stale. A failed step blocks only what needs it."""
-    return Build(steps, executor, root, out, listen).go()
+    outcome = Build(steps, executor, root, out, listen).go()
+    settle(steps)
+    return outcome

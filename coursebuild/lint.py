@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coursebuild.blocks import plain, walk
+from coursebuild.errors import printable
 from coursebuild.model import Deck, JsonDict, Record, Script
-from coursebuild.template import JINJA_TAG
+from coursebuild.template import tags
 
 WORDS_PER_MINUTE = 150
 MAX_BEAT_WORDS = 75  # half a minute over one picture; after that a listener wants something to move
@@ -32,11 +33,12 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.level}: {self.what}" + (f"\n  -> {self.hint}" if self.hint else "")
+        text = f"{self.file}:{self.line}: {self.level}: {self.what}"
+        return printable(text + (f"\n  -> {self.hint}" if self.hint else ""))
 
 
 def check(
-    source: str,
+    text: str,
     lecture: Path,
     deck: Deck,
     spoken: Script,
@@ -44,12 +46,12 @@ def check(
     syllabus: JsonDict,
     claims_used: set[str],
 ) -> list[Problem]:
-    """All problems of a lecture, in order of lines."""
+    """All problems of a lecture, in order of lines; `text` is the whole file."""
     found = [
-        *typed_numbers(lecture.read_text(encoding="utf-8").replace("\r\n", "\n"), record),
+        *typed_numbers(text, record),
         *wordy(deck, spoken),
         *uncovered(deck, syllabus),
-        *unused(deck, record, claims_used, source),
+        *unused(deck, record, claims_used, text),
     ]
     return sorted((Problem(p[0], str(lecture), p[1], *p[2:]) for p in found), key=lambda p: p.line)
 
@@ -57,14 +59,14 @@ def check(
 def typed_numbers(text: str, record: Record) -> Iterator[tuple]:
     """Numbers that were typed by hand although the run measured them; `text` is the lecture with its front matter."""
     bare = prose(text)
-    tags = [m.span() for m in JINJA_TAG.finditer(text)]
+    inside = tags(text)
     for match in TYPED_NUMBER.finditer(bare):
         found = measured(match[0].replace("{,}", "").replace(",", ""), record)
         if not found:
             continue
         name, formatter = found
         hint = f"write {{{{ run.{name} | {formatter} }}}}"
-        if any(first <= match.start() < last for first, last in tags):
+        if any(first <= match.start() < last for first, last in inside):
             hint = f'close the text and join it: "..." ~ (run.{name} | {formatter}) ~ "..."'
         elif match.start() < _body(text):
             hint = "the front matter cannot show numbers: say it in words, and show it on a slide"
@@ -96,9 +98,15 @@ def prose(text: str) -> str:
     """
     body = _body(text)
     front = _keep(text[:body], FRONT_TEXT.finditer(text[:body]))
-    text = front + JINJA_TAG.sub(
-        lambda m: _keep(m[0], PICTURE_TEXT.finditer(m[0]) if PICTURE.match(m[0]) else []), text[body:]
-    )
+    out, at = [front], body
+    for first, last in tags(text):
+        if first >= body:
+            tag = text[first:last]
+            out += [text[at:first], _keep(tag, PICTURE_TEXT.finditer(tag) if PICTURE.match(tag) else [])]
+            at = last
+    text = "".join([*out, text[at:]])
+    end = text.rfind("-->") + 1  # comments that never end are not looked for, each to the end of the file
+    text = text[:end] + text[end:].replace("<!--", "    ")
     return NOT_PROSE.sub(lambda m: _keep(m[0], []), text)
 
 
@@ -172,7 +180,7 @@ def uncovered(deck: Deck, syllabus: JsonDict) -> Iterator[tuple]:
             yield "warning", 1, f"no slide covers {mark}: {text}", hint
 
 
-def unused(deck: Deck, record: Record, claims_used: set[str], source: str) -> Iterator[tuple]:
+def unused(deck: Deck, record: Record, claims_used: set[str], text: str) -> Iterator[tuple]:
     """What was measured and then not told."""
     shown = {b["name"] for s in deck.slides for b in walk(s.blocks) if b["type"] == "figure"}
     for name in record.figures:
@@ -186,5 +194,5 @@ def unused(deck: Deck, record: Record, claims_used: set[str], source: str) -> It
                 f"the claim `{claim}` is decided and not told",
                 "use claim(...) or verdict(...)",
             )
-    if not re.search(r"\brun\.", source):
+    if not re.search(r"\brun\.", text):
         yield "warning", 1, "the lecture shows no number of its run", "write {{ run.NAME | percent }}"

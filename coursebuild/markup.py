@@ -7,9 +7,10 @@ lecturer says while what stands above it is on screen. docs/LECTURES.md is the a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
@@ -18,21 +19,26 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from pygments.util import ClassNotFound
 
 from coursebuild.blocks import last_step, plain, token_rows, walk
-from coursebuild.errors import CourseError
+from coursebuild.elements import BLOCK_MARK
+from coursebuild.errors import CourseError, did_you_mean, raise_all
 from coursebuild.model import Beat, JsonDict, Slide, SpokenSlide
-from coursebuild.template import BLOCK_MARK, Rendered
+from coursebuild.spans import Spans
+from coursebuild.template import Rendered
 
 TONES = {"key": "accent", "note": "accent2", "good": "good", "warn": "bad"}
 TASK = re.compile(r"\[([ xX])\]\s+")
 COVERS = re.compile(r"<!--\s*covers:\s*([OCK]\d+(?:[\s,]+[OCK]\d+)*)\s*-->")
 WIDTH = re.compile(r"\d{1,3}(?:\.\d+)?", re.ASCII)  # of a column, relative to the others
+BOX = re.compile(r"^:::+[ \t]*(\w*)", re.MULTILINE)
+DISPLAY = re.compile(r"(?<!\\)\$\$")
+CODE_SPAN = re.compile(r"`[^`]*`")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 MATH_SIZE = 26  # points
 MAX_COLUMN_WEIGHT, MIN_COLUMN_WEIGHT = 44, 7  # characters: how unequal a table's columns may become
 
 
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": True}).enable("table")
+    parser = MarkdownIt("commonmark", {"html": True}).enable("table").disable("lheading")  # --- is no heading
     parser.use(dollarmath_plugin, allow_labels=True, allow_space=False, double_inline=False)
     for name in ("columns", *TONES):
         parser.use(container_plugin, name=name)
@@ -52,55 +58,70 @@ class _Open:
     beats: list[Beat] = field(default_factory=list)
     covers: list[str] = field(default_factory=list)
     serial: int = 0
+    broken: bool = False  # a part of it could not be read
 
     @property
     def step(self) -> int:
         return len(self.beats)
 
 
-class Reader:
+class Reader(Spans):
     """Reads one lecture. `slides` and `spoken` are filled by `read`."""
 
     def __init__(self, rendered: Rendered, lecture: Path) -> None:
-        self.rendered, self.lecture = rendered, lecture
+        super().__init__(rendered, lecture)
         self.slides: list[Slide] = []
         self.spoken: list[SpokenSlide] = []
+        self.mistakes: list[CourseError] = [*rendered.mistakes]
+        self.ends: set[int] = set()  # rows that close a box, columns or code
         self.kicker = ""
-
-    # ------------------------------------------------------------------ errors and places
-
-    def line(self, node: SyntaxTreeNode) -> int:
-        """The line of the lecture's source where a node begins."""
-        while node.map is None and node.parent is not None:
-            node = node.parent
-        start = node.map[0] if node.map else 0
-        return self.rendered.lines[min(start, len(self.rendered.lines) - 1)]
-
-    def error(self, node: SyntaxTreeNode, what: str, hint: str = "") -> CourseError:
-        return CourseError(what, file=self.lecture, line=self.line(node), hint=hint)
 
     # ------------------------------------------------------------------ slides
 
     def read(self, title: str, subtitle: str, kicker: str) -> None:
-        """Read the whole lecture; what stands before the first `##` belongs to the title slide."""
-        tree = SyntaxTreeNode(_parser().parse(self.rendered.text))
+        """Read the whole lecture; what stands before the first `##` belongs to the title slide.
+
+        Raises all that is wrong at once: after a mistake the next part of the slide is read.
+        """
+        with self.collected():
+            tree = SyntaxTreeNode(_parser().parse(self.rendered.text))
+            self.read_slides(tree, title, subtitle, kicker)
+        raise_all(sorted(self.mistakes, key=lambda e: e.line or 0))
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep what is raised inside, and go on behind it."""
+        try:
+            yield
+        except CourseError as error:
+            self.mistakes.append(error)
+
+    def read_slides(self, tree: SyntaxTreeNode, title: str, subtitle: str, kicker: str) -> None:
         slide = _Open("s01", 1, [{"k": "text", "t": title}], self.rendered.lines[0], kicker)
         for node in tree.children:
             if node.type == "heading" and node.tag in ("h1", "h2"):
+                spans: list[JsonDict] = [{"k": "text", "t": "1"}]  # where the title itself is the mistake
+                with self.collected():
+                    spans = self.inline(node.children[0])
                 if node.tag == "h1":
-                    self.kicker = plain(self.inline(node.children[0]))
+                    self.kicker = plain(spans)
                     continue
                 self.close(slide, subtitle)
                 number = slide.n + 1
-                spans = self.inline(node.children[0])
                 slide = _Open(f"s{number:02d}", number, spans, self.line(node), self.kicker)
             else:
-                self.add(slide, slide.blocks, node, f"{slide.id}b")
+                known = len(self.mistakes)
+                with self.collected():
+                    self.add(slide, slide.blocks, node, f"{slide.id}b")
+                slide.broken |= len(self.mistakes) > known
         self.close(slide, subtitle)
 
     def close(self, slide: _Open, subtitle: str) -> None:
         """Check a slide that is complete and keep it."""
-        self.check(slide)
+        if slide.broken:  # what follows from its mistakes would only hide them
+            return
+        with self.collected():
+            self.check(slide)
         title, blocks = plain(slide.title), walk(slide.blocks)
         scene = next((b["scene"] for b in blocks if b["type"] == "animation"), None)
         shown = 0 if scene else max([0, *map(last_step, blocks)])
@@ -171,6 +192,8 @@ class Reader:
                 raise self.error(child, "a blockquote holds what is said: plain sentences", "no lists or code in it")
             self.inline(child.children[0])  # raises for unknown LaTeX or HTML
             text = re.sub(r"[ \t\n]+", " ", child.children[0].content).strip()  # keeps non-breaking spaces
+            if DISPLAY.search(CODE_SPAN.sub("", text)):
+                raise self.error(child, "$$ stands in what is said", "write formulas in sentences as $...$")
             if BLOCK_MARK[0] in text:
                 raise self.error(child, "a figure or code stands inside a blockquote", "put it on a line of its own")
             slide.beats.append(Beat(f"{slide.id}v{slide.step}", slide.step, text, self.line(child)))
@@ -197,6 +220,7 @@ class Reader:
         if kind in ("math_block", "math_block_label"):
             return [self.display(node, base)]
         if kind == "fence":
+            self.closed(node, node.markup[:3], node.map[1] - 1)
             language = node.info.strip().split(" ")[0] or "text"
             return [self.code(node, base, node.content, language, language, [])]
         if kind == "table":
@@ -242,6 +266,13 @@ class Reader:
             return self.element(node, base, dict(self.rendered.blocks[int(found[1])]))
         if BLOCK_MARK[0] in text:
             raise self.error(node, "a figure, animation or code is not alone", "leave an empty line above and below")
+        if box := BOX.search(text):
+            boxes = ("columns", *TONES)
+            if box[1]:
+                raise self.error(node, f"there is no box `{box[1]}`", did_you_mean(box[1], set(boxes)))
+            raise self.error(node, "::: closes nothing here", "open it: ::: " + ", ::: ".join(boxes))
+        if DISPLAY.search(CODE_SPAN.sub("", text)):
+            raise self.error(node, "$$ stands in a line of text", "close a formula with $$, empty lines around it")
         return {"type": "para", **base, "style": "body", "spans": self.inline(node.children[0])}
 
     def element(self, node: SyntaxTreeNode, base: JsonDict, block: JsonDict) -> JsonDict:
@@ -257,9 +288,13 @@ class Reader:
                 items.append({"level": 0, "spans": spans, "step": base["step"]})
             return {"type": "bullets", **base, "ordered": False, "items": items, "cited": True}
         if "caption" in block:
-            caption = SyntaxTreeNode(_parser().parse(block["caption"])).children
-            block["caption"] = self.inline(caption[0].children[0], node) if caption else []
+            block["caption"] = self.line_of_text(block["caption"], node)
         return {**block, **base}
+
+    def line_of_text(self, text: str, at: SyntaxTreeNode) -> list[JsonDict]:
+        """The spans of a caption or label."""
+        found = SyntaxTreeNode(_parser().parseInline(text)).children
+        return self.inline(found[0], at) if found else []
 
     def display(self, node: SyntaxTreeNode, base: JsonDict) -> JsonDict:
         tex = " ".join(node.content.split())
@@ -268,14 +303,6 @@ class Reader:
         if label not in ("", "card"):
             raise self.error(node, f"unknown kind of formula `{label}`", "write $$...$$ or $$...$$ (card)")
         return {"type": "math", **base, "tex": tex, "size": MATH_SIZE, "card": label == "card"}
-
-    def check_math(self, node: SyntaxTreeNode, tex: str, display: bool) -> None:
-        from coursebuild.mathtex import mathml
-
-        try:
-            mathml(tex, display)
-        except CourseError as error:
-            raise self.error(node, f"unknown LaTeX: {error.what}", error.hint) from None
 
     def code(
         self,
@@ -324,7 +351,18 @@ class Reader:
             "alt": alt,
         }
 
+    def closed(self, node: SyntaxTreeNode, mark: str, end: int) -> None:
+        """Refuse a fence that nothing closes: it would take what follows, in silence. `end` is its last row."""
+        rows = self.rendered.text.split("\n")
+        last = rows[end].strip() if end < len(rows) else ""
+        if not re.fullmatch(f"{re.escape(mark)}+", last) or end in self.ends or end <= node.map[0]:
+            hint = "a box inside columns needs columns of four colons: :::: columns ... ::::"
+            hint = hint if end in self.ends else f"close it with a line {mark}"
+            raise self.error(node, f"{mark} is opened here and never closed", hint)
+        self.ends.add(end)
+
     def container(self, slide: _Open, node: SyntaxTreeNode, base: JsonDict, name: str) -> JsonDict:
+        self.closed(node, ":::", node.map[1])
         rest = node.info.strip().removeprefix(name).strip()
         if name != "columns":
             spans: list[JsonDict] = []
@@ -332,7 +370,10 @@ class Reader:
                 if child.type != "paragraph":
                     raise self.error(child, "a box holds sentences", "put lists and figures outside")
                 spans += ([{"k": "text", "t": " "}] if spans else []) + self.inline(child.children[0])
+            rest = plain(self.line_of_text(rest, node))
             return {"type": "callout", **base, "label": rest, "tone": TONES[name], "spans": spans}
+        if node.parent is not None and node.parent.type == "container_columns":
+            raise self.error(node, "columns stand inside columns", "make it a table or two slides")
         columns: list[list[JsonDict]] = [[]]
         for child in node.children:
             if child.type == "hr":
@@ -349,40 +390,3 @@ class Reader:
                 "write ::: columns 3 2, and --- (empty lines around it) between the columns",
             )
         return {"type": "columns", **base, "ratio": ratio, "cols": columns}
-
-    # ------------------------------------------------------------------ inline
-
-    def inline(self, node: SyntaxTreeNode, at: SyntaxTreeNode | None = None, **style: Any) -> list[JsonDict]:
-        """The spans of an inline node."""
-        spans: list[JsonDict] = []
-        for child in node.children:
-            spans += self.span(child, at or node, style)
-        merged: list[JsonDict] = []
-        for span in spans:
-            same = merged and span["k"] == "text" and {**merged[-1], "t": ""} == {**span, "t": ""}
-            if same:
-                merged[-1]["t"] += span["t"]
-            else:
-                merged.append(span)
-        return merged
-
-    def span(self, node: SyntaxTreeNode, at: SyntaxTreeNode, style: JsonDict) -> list[JsonDict]:
-        kind = node.type
-        if kind == "text":
-            return [{"k": "text", "t": node.content, **style}] if node.content else []
-        if kind in ("softbreak", "hardbreak"):
-            return [{"k": "text", "t": " ", **style}]
-        if kind == "code_inline":
-            return [{"k": "code", "t": node.content}]
-        if kind == "math_inline":
-            self.check_math(at, node.content, False)
-            return [{"k": "math", "tex": node.content}]
-        if kind in ("strong", "em"):
-            return self.inline(node, at, **style, **{"b" if kind == "strong" else "i": True})
-        if kind == "link":
-            href = str(node.attrs.get("href", ""))
-            if not href.startswith(("https://", "http://")):
-                raise self.error(at, f"`{href}` is no web address", "links begin with https://")
-            return self.inline(node, at, **style, href=href)
-        hint = "figures come from the run: {{ figure(...) }}" if kind == "image" else ""
-        raise self.error(at, f"{kind.replace('_', ' ')} is not supported", hint)

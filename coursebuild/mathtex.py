@@ -70,7 +70,10 @@ def mathml(tex: str, display: bool = False) -> str:
         at, _, why = said.partition(": ")
         place = f" (character {int(at) + 1})" if at.isdigit() else ""
         raise MathError(tex, (why or at).rstrip(".") + place, _advice(why))
-    return _ENTITY.sub(lambda m: html.unescape(m[0]), found)
+    text = _ENTITY.sub(lambda m: html.unescape(m[0]), found)
+    if _depth(_parsed(tex, text)) > MAX_DEPTH:
+        raise MathError(tex, "it is nested too deeply", "split it into two formulas")
+    return text
 
 
 def _advice(why: str) -> str:
@@ -80,13 +83,14 @@ def _advice(why: str) -> str:
 
 
 def _tree(tex: str, display: bool) -> etree._Element:
+    return _parsed(tex, mathml(tex, display))
+
+
+def _parsed(tex: str, text: str) -> etree._Element:
     try:
-        root = etree.fromstring(mathml(tex, display))
+        return etree.fromstring(text)
     except etree.XMLSyntaxError as error:
         raise MathError(tex, f"it gives broken MathML ({error.msg})") from None
-    if _depth(root) > MAX_DEPTH:
-        raise MathError(tex, "it is nested too deeply", "split it into two formulas")
-    return root
 
 
 def _depth(root: etree._Element) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from pathlib import Path
 
 from PIL import ImageFont
 
@@ -22,7 +21,6 @@ def lines(
     spans: list[JsonDict],
     size: float,
     room: float,
-    cache_folder: Path,
     tracking: float = 0.0,
 ) -> int:
     """Lines that rich text of `size` points fills when it is broken at spaces into `room` points.
@@ -30,8 +28,8 @@ def lines(
     `tracking` is what is added between letters, in shares of the size.
     """
     count, x, room = 1, 0.0, room * ROUNDING
-    space = (_length("Regular", " ", cache_folder) + tracking) * size
-    for needed in words_width(spans, size, cache_folder, tracking):
+    space = (_length("Regular", " ") + tracking) * size
+    for needed in words_width(spans, size, tracking):
         if x and x + space + needed > room:
             count, x = count + 1, needed
         else:
@@ -40,20 +38,20 @@ def lines(
     return count
 
 
-def words_width(spans: list[JsonDict], size: float, cache_folder: Path, tracking: float = 0.0) -> list[float]:
+def words_width(spans: list[JsonDict], size: float, tracking: float = 0.0) -> list[float]:
     """Width of each piece of the text that does not break."""
-    return [sum(_span_width(span, size, cache_folder, tracking) for span in word) for word in _words(spans)]
+    return [sum(_span_width(span, size, tracking) for span in word) for word in _words(spans)]
 
 
-def fitting(text: str, size: float, room: float, cache_folder: Path) -> float:
+def fitting(text: str, size: float, room: float) -> float:
     """`size`, or the smaller size in points with which `text` fits on one line of `room` points."""
-    needed = _length("Regular", text, cache_folder) * size / ROUNDING
+    needed = _length("Regular", text) * size / ROUNDING
     return size if needed <= room else int(size * room / needed * 10) / 10
 
 
-def source_size(text: str, box: Box, cache_folder: Path) -> float:
+def source_size(text: str, box: Box) -> float:
     """Size in points of the line that says where a figure came from: a little smaller where that keeps it on a line."""
-    size = fitting(text, SOURCE[0], box.w, cache_folder)
+    size = fitting(text, SOURCE[0], box.w)
     return size if size >= SOURCE[1] else SOURCE[0]
 
 
@@ -74,22 +72,22 @@ def _words(spans: list[JsonDict]) -> Iterator[list[JsonDict]]:
         yield word
 
 
-def _span_width(span: JsonDict, size: float, cache_folder: Path, tracking: float) -> float:
+def _span_width(span: JsonDict, size: float, tracking: float) -> float:
     if span["k"] == "code":
         return len(span["t"]) * CODE_ASPECT * CODE_SCALE * size
     if span["k"] == "text":
         text = span["t"]
-        return (_length("Bold" if span.get("b") else "Regular", text, cache_folder) + tracking * len(text)) * size
+        return (_length("Bold" if span.get("b") else "Regular", text) + tracking * len(text)) * size
     runs = mathtex.runs(span["tex"]) or [(mathtex.unicode(span["tex"]), False, False, 0)]
-    return sum(_length("Regular", t, cache_folder) * size * (SCRIPT if level else 1) for t, _, _, level in runs)
+    return sum(_length("Regular", t) * size * (SCRIPT if level else 1) for t, _, _, level in runs)
 
 
 @cache
-def _font(style: str, cache_folder: Path) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(fonts.font_dir(cache_folder) / f"Inter-{style}.ttf"), EM)
+def _font(style: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(fonts.font_dir() / f"Inter-{style}.ttf"), EM)
 
 
 @lru_cache(maxsize=65536)
-def _length(style: str, text: str, cache_folder: Path) -> float:
+def _length(style: str, text: str) -> float:
     """Width of text / its size."""
-    return _font(style, cache_folder).getlength(text) / EM
+    return _font(style).getlength(text) / EM

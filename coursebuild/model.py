@@ -6,13 +6,15 @@ Times are whole frames at FPS. Lengths on a slide are points on a page of 960 x 
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from coursebuild.files import read_json, write_json
+from coursebuild.errors import CourseError
+from coursebuild.files import write_json
+from coursebuild.reading import dotted, read_json
+from coursebuild.shapes import Wrong, build, shorted
 
 FPS = 30  # frames per second of the timeline; 48,000 samples a second / 30 = 1,600 samples a frame, exactly
 PAGE = (960, 540)  # points
@@ -22,18 +24,29 @@ QUALITY = {  # name: (width px, height px, frames per second of the animations)
     "fullhd": (1920, 1080, 30),
 }
 JsonDict = dict[str, Any]
+FIGURE_NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a figure, and so of its files
+PROVENANCE = {  # what a run says of itself, where it says it
+    "script": str, "script_sha256": str, "preset": str, "settings": dict[str, Any], "device": str, "python": str,
+    "packages": dict[str, str], "data": list[dict[str, Any]], "seconds": float, "date": str, "time": str,
+    "recorded": bool,
+}  # fmt: skip
 
 
 class Stored:
-    """Reading and writing a dataclass as JSON; unknown or missing keys are errors, not surprises."""
+    """Reading and writing a dataclass as JSON; what does not fit is a CourseError with the path to it."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        return _build(cls, read_json(path))
+        return cls.from_json(read_json(path), path)
 
     @classmethod
-    def from_json(cls, value: Any) -> Self:
-        return _build(cls, value)
+    def from_json(cls, value: Any, file: Path | None = None) -> Self:
+        try:
+            return build(cls, value)
+        except Wrong as error:
+            name = dotted(error.path) or "the whole"
+            hint = error.hint or "a file of a build is made again when it is deleted"
+            raise CourseError(f"`{name}` {error.what}", file=file, hint=hint) from None
 
     def save(self, path: Path) -> None:
         write_json(path, self.to_json())
@@ -41,27 +54,8 @@ class Stored:
     def to_json(self) -> JsonDict:
         return dataclasses.asdict(self)
 
-
-def _build(kind: Any, value: Any) -> Any:
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        return _build(next(a for a in args if a is not type(None)), value)
-    if origin is list:
-        return [_build(args[0], v) for v in value]
-    if origin is tuple:
-        inner = args[0]
-        return tuple(_build(inner, v) for v in value)
-    if origin is dict:
-        return {k: _build(args[1], v) for k, v in value.items()}
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        unknown = set(value) - set(hints)
-        if unknown:
-            raise ValueError(f"{kind.__name__} has no field {sorted(unknown)}")
-        return kind(**{k: _build(hints[k], v) for k, v in value.items()})
-    return value
+    def check(self) -> None:
+        """Raise Wrong for what the types alone do not tell; called with what was read, not with what was made."""
 
 
 # ------------------------------------------------------------------ record: what an experiment measured
@@ -82,7 +76,7 @@ class Record(Stored):
     """Everything that a run of a script measured, and where it came from.
 
     `provenance` has: script, script_sha256, preset, settings, seed, device, python, packages, data (a list of
-    {name, source, n}), seconds, date (ISO, UTC).
+    {name, source, n}), seconds, date (ISO, UTC), time.
     """
 
     day: int
@@ -94,6 +88,25 @@ class Record(Stored):
     arrays_sha256: str
     provenance: dict[str, Any]
     schema: int = 1
+
+    def check(self) -> None:
+        for name, figure in self.figures.items():
+            if not FIGURE_NAME.fullmatch(name):
+                raise Wrong("cannot name a file", ("figures", name), "small letters, digits and _")
+            if figure.width <= 0 or figure.height <= 0:
+                raise Wrong("has no size", ("figures", name))
+        for name, value in self.metrics.items():
+            if value is None or isinstance(value, dict):
+                raise Wrong(f"is {shorted(value)}; a metric is a number, a text or a list", ("metrics", name))
+        for name in ("preset", "device", "date"):
+            if name not in self.provenance:
+                raise Wrong("is missing", ("provenance", name))
+        for name, kind in PROVENANCE.items():
+            if name in self.provenance:
+                try:
+                    build(kind, self.provenance[name])
+                except Wrong as error:
+                    raise error.below("provenance", name) from None
 
 
 # ------------------------------------------------------------------ deck: what is shown, and what is said
@@ -232,6 +245,7 @@ class Clip(Stored):
     sections: list[Section]
     posters: list[str]  # last picture of each section, PNG
     alt: str = ""
+    posters_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from coursebuild.captions import Cue
 from coursebuild.errors import CourseError
 from coursebuild.model import FPS, Timeline
 
+Timed = tuple[int, av.Packet]  # with the time in samples at codec.RATE, by which packets are put in order
 PACKETS_PER_FRAME = Fraction(codec.FRAME_SAMPLES, codec.AAC_SAMPLES)  # 25/16
 TAGS = ("title", "artist", "album", "comment", "copyright", "date", "description", "genre")  # that MP4 keeps
 _MILLI = Fraction(1, 1000)
@@ -58,8 +60,8 @@ def write(
             text.metadata["language"] = language
             packets += _text_packets(text, cues)
         file.set_chapters(_chapters(plan))
-        packets.sort(key=lambda p: p.pts * p.time_base)  # stable: video before audio before text
-        file.mux(packets)
+        packets.sort(key=itemgetter(0))  # stable: video before audio before text
+        file.mux(packet for _, packet in packets)
 
 
 def _chapters(plan: Timeline) -> list[dict[str, Any]]:
@@ -78,28 +80,30 @@ def _chapters(plan: Timeline) -> list[dict[str, Any]]:
     ]
 
 
-def _video_packets(stream: av.stream.Stream, plan: Timeline, pieces: list[Piece]) -> Iterator[av.Packet]:
+def _video_packets(stream: av.stream.Stream, plan: Timeline, pieces: list[Piece]) -> Iterator[Timed]:
     for slide, piece in zip(plan.slides, pieces, strict=True):
         for p in piece.pictures.packets:
-            yield codec.for_stream(stream, p.data, slide.start + p.at, p.frames, codec.TICK, p.key)
+            at = slide.start + p.at
+            yield at * codec.FRAME_SAMPLES, codec.for_stream(stream, p.data, at, p.frames, codec.TICK, p.key)
 
 
-def _audio_packets(stream: av.stream.Stream, plan: Timeline, sounds: list[Path]) -> Iterator[av.Packet]:
+def _audio_packets(stream: av.stream.Stream, plan: Timeline, sounds: list[Path]) -> Iterator[Timed]:
     """Of every slide the packets that hold its sound; the priming packet only once, before time 0."""
-    at = -codec.AAC_SAMPLES
+    at, unit = -codec.AAC_SAMPLES, Fraction(1, codec.RATE)
     for slide, path in zip(plan.slides, sounds, strict=True):
         last = int(slide.frames * PACKETS_PER_FRAME) + 1
         for data in codec.read_aac(path)[0 if at < 0 else 1 : last]:
-            yield codec.for_stream(stream, data, at, codec.AAC_SAMPLES, Fraction(1, codec.RATE))
+            yield at, codec.for_stream(stream, data, at, codec.AAC_SAMPLES, unit)
             at += codec.AAC_SAMPLES
 
 
-def _text_packets(stream: av.stream.Stream, cues: list[Cue]) -> Iterator[av.Packet]:
+def _text_packets(stream: av.stream.Stream, cues: list[Cue]) -> Iterator[Timed]:
     """3GPP timed text (TS 26.245): a length of two bytes, then UTF-8. No markup, so nothing to escape."""
     for cue in cues:
         text = cue.text.encode()
         data = len(text).to_bytes(2, "big") + text
-        yield codec.for_stream(stream, data, cue.start, cue.end - cue.start, _MILLI)
+        packet = codec.for_stream(stream, data, cue.start, cue.end - cue.start, _MILLI)
+        yield cue.start * codec.RATE // 1000, packet
 
 
 # The encoder makes the track's style record from this: white text at the bottom.

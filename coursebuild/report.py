@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from coursebuild import estimates
-from coursebuild.errors import CourseError
+from coursebuild.errors import CourseError, printable
 from coursebuild.flow import Step
 from coursebuild.graph import Outcome
 
@@ -88,7 +88,8 @@ def explain_error(error: BaseException, step: str) -> str:
     """An author's mistake as file:line; anything else is a defect of the builder and says so."""
     if isinstance(error, CourseError):
         return str(error)
-    return f"{step}: {type(error).__name__}: {error}\n  -> this is a defect of the builder; --verbose shows where"
+    what = printable(f"{step}: {type(error).__name__}: {error}")
+    return f"{what}\n  -> this is a defect of the builder; --verbose shows where"
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

@@ -7,6 +7,8 @@ author made a mistake, error.json (a CourseError's fields). Imports manim, so no
 
 from __future__ import annotations
 
+import configparser
+import gc
 import importlib.util
 import inspect
 import os
@@ -15,20 +17,27 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from coursebuild.errors import CourseError
+from coursebuild.errors import CourseError, of_the_machine
 from coursebuild.files import die_with_parent, read_json, write_json
 from coursebuild.model import QUALITY
 
 
 def main(job_file: Path) -> int:
     """Do the job; the exit status is 0 unless something went wrong that is no mistake of the author."""
-    die_with_parent()
     job = read_json(job_file)
+    die_with_parent(job["parent"])
+    gc.disable()  # the process is short and what it makes is kept until its end: 5 % less work, 1 % more memory
     out = Path(job["out"])
     try:
         write_json(out / "result.json", draw(job, out))
-    except CourseError as error:
-        write_json(out / "error.json", [error.what, error.file, error.line, error.hint])
+    except (CourseError, OSError, MemoryError) as error:
+        told = error if isinstance(error, CourseError) else of_the_machine(error, out)
+        if told is None:
+            raise
+        try:
+            write_json(out / "error.json", [told.what, told.file, told.line, told.hint])
+        except OSError:  # the disk is full for this too
+            return os.EX_IOERR
     return 0
 
 
@@ -46,6 +55,7 @@ def draw(job: dict[str, Any], out: Path) -> dict[str, Any]:
     sys.path.insert(0, str(Path(job["kit"]).parent))
     from manim import tempconfig
 
+    ignore_own_settings()
     width, height, fps = QUALITY[job["quality"]]
     settings = {
         "pixel_width": width,
@@ -58,16 +68,27 @@ def draw(job: dict[str, Any], out: Path) -> dict[str, Any]:
         "seed": 0,
     }
     with tempconfig(settings):
-        from coursebuild.frame_writer import ClipRenderer
+        from coursebuild.frame_writer import ClipRenderer, Shop
 
         register_fonts(job["fonts"])
         scene_class = load_scene(source, job["scene"])
         try:
-            scene = scene_class(renderer=ClipRenderer(out / f"{job['scene']}.mp4"))
+            shop = Shop(Path(job["cache"]), job["tools"], job["threads"])
+            scene = scene_class(renderer=ClipRenderer(out / f"{job['scene']}.mp4", shop))
             scene.render()
         except Exception as error:
             raise explain(error, source) from error
     return summary(scene)
+
+
+def ignore_own_settings() -> None:
+    """manim's own defaults, whatever a manim.cfg of this machine's user says."""
+    import manim
+    from manim._config.utils import config_file_paths
+
+    defaults = configparser.ConfigParser()
+    defaults.read(config_file_paths()[0], encoding="utf-8")
+    manim.config.digest_parser(defaults)
 
 
 def load_scene(source: Path, name: str) -> type:

@@ -25,21 +25,27 @@ from typing import Any
 import matplotlib as mpl
 
 from coursebuild import figures
-from coursebuild.errors import CourseError
+from coursebuild.errors import CourseError, of_the_machine
 from coursebuild.files import ROOT, die_with_parent, read_json, sha256, write_json
 
 PACKAGES = ("torch", "torchvision", "transformers", "numpy", "matplotlib")
 
 
 def main(job_file: Path) -> int:
-    """Do the job; the exit status is 0 unless the script ended the process."""
-    die_with_parent()
+    """Do the job; the exit status is 0 unless the script ended the process, or nothing could be written."""
     job = read_json(job_file)
+    die_with_parent(job["parent"])
     out, script = Path(job["out"]), Path(job["script"])
     try:
         write_json(out / "result.json", run(job, script, out))
-    except CourseError as error:
-        write_json(out / "error.json", [error.what, error.file, error.line, error.hint])
+    except (CourseError, OSError, MemoryError) as error:
+        told = error if isinstance(error, CourseError) else of_the_machine(error, out)
+        if told is None:
+            raise
+        try:
+            write_json(out / "error.json", [told.what, told.file, told.line, told.hint])
+        except OSError:  # the disk is full for this too
+            return os.EX_IOERR
     return 0
 
 
@@ -56,7 +62,7 @@ def run(job: dict[str, Any], script: Path, out: Path) -> dict[str, Any]:
     settings = results.settings()
     metrics, claims = results.metrics(), results.claims()
     shapes = results.save_arrays(out / "arrays.npz")
-    drawn, notes = figures.save_all(script, job["dark"], job["light"], out / "figures")
+    drawn, notes = figures.save_all(script, job["dark"], job["light"], out / "figures", standins())
     return {
         "metrics": metrics,
         "claims": claims,
@@ -70,6 +76,8 @@ def run(job: dict[str, Any], script: Path, out: Path) -> dict[str, Any]:
 def _prepare_look(job: dict[str, Any]) -> None:
     """matplotlib without a window, in the deck's colours and font; the script may call lab.plots.style() again."""
     os.environ["DL50_PALETTE"] = json.dumps(job["dark"])
+    os.environ["DL50_PROGRESS"] = "no"  # what a script prints is kept: the same in every run
+    mpl.rcdefaults()  # not what this machine's matplotlibrc says
     mpl.use("Agg")
     warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
     from lab import plots
@@ -170,7 +178,7 @@ class Results:
                 settings |= vars(value)
             elif name != "LIMIT_SECONDS":
                 settings[name] = value
-        return {k: v if _is_json(v) else repr(v) for k, v in settings.items()}
+        return {k: v if _is_json(v) else re.sub(" at 0x[0-9a-f]+", "", repr(v)) for k, v in settings.items()}
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self.names.get(name, {})
@@ -236,8 +244,8 @@ def capitals_of_first_cell(source: str) -> dict[str, ast.expr]:
 
 
 def provenance(script: Path, job: dict[str, Any], settings: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Where the numbers come from. The date is the one thing in a record that a second run must change."""
-    shared = sys.modules.get("lab.data")
+    """Where the numbers come from. Only `seconds` and `time` must differ in a second run of the same day."""
+    now = datetime.datetime.now(datetime.UTC)
     inside = script.is_relative_to(ROOT)
     return {
         "script": script.relative_to(ROOT).as_posix() if inside else script.name,
@@ -248,10 +256,22 @@ def provenance(script: Path, job: dict[str, Any], settings: dict[str, Any], seco
         "device": device_name(),
         "python": platform.python_version(),
         "packages": {name: sys.modules[name].__version__ for name in PACKAGES if name in sys.modules},
-        "data": list(shared.USED) if shared else [],
+        "data": used_data(),
         "seconds": round(seconds, 2),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": now.date().isoformat(),
+        "time": now.time().isoformat(timespec="seconds"),
     }
+
+
+def used_data() -> list[dict[str, Any]]:
+    """Data sets and models that the script loaded through lab."""
+    shared = sys.modules.get("lab.sources")
+    return list(shared.USED) if shared else []
+
+
+def standins() -> str:
+    """What stood in for data that could not be had, or nothing."""
+    return "; ".join(dict.fromkeys(item["data"] for item in used_data() if item.get("standin")))
 
 
 def device_name() -> str:

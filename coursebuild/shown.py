@@ -12,8 +12,10 @@ from urllib.parse import quote, urlsplit
 from coursebuild import mathtex
 from coursebuild.blocks import walk
 from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.files import read_json
 from coursebuild.model import Beat, Clip, Clips, Deck, JsonDict, Record, Script, Slide, SpokenSlide
+from coursebuild.origin import provenance
+from coursebuild.reading import read_json
+from coursebuild.reads import WITHOUT_LINES, figure_file, note, noted
 
 BODY = 23.0  # points, the text of a slide that did not have to shrink
 CAPITALS, LEADING = 0.727, 0.62  # height of capitals and space between lines / size, as deck.typ has them
@@ -69,13 +71,15 @@ class Sources:
         """Read `shown`, `spoken`, `geometry`, `record` and, where there is one, `clips` (folders or JSON files)."""
         record = _json_of(inputs["record"], "record.json")
         clips = _json_of(inputs["clips"], "clips.json") if inputs.get("clips") else None
+        for name in ("shown", "spoken"):
+            note(name, WITHOUT_LINES)
         return cls(
-            deck=Deck.from_json(_clean_json(read_json(inputs["shown"]))),
-            script=Script.from_json(_clean_json(read_json(inputs["spoken"]))),
+            deck=_cleaned(Deck, inputs["shown"]),
+            script=_cleaned(Script, inputs["spoken"]),
             geometry=read_json(inputs["geometry"])["blocks"],
-            record=Record.from_json(_clean_json(read_json(record))),
+            record=noted(_cleaned(Record, record)),
             record_folder=record.parent,
-            clips=Clips.from_json(_clean_json(read_json(clips))) if clips else None,
+            clips=_cleaned(Clips, clips) if clips else None,
             clips_folder=clips.parent if clips else record.parent,
         )
 
@@ -115,6 +119,7 @@ class Sources:
         path = self.record_folder / "figures" / f"{block['name']}.{theme}{suffix}"
         if not path.is_file():
             raise self.error(f"the record lacks {path.name}", block, "run the day's script again")
+        figure_file(block["name"], path.name)
         return path
 
     def clip(self, block: JsonDict) -> tuple[Clip, Path, Path]:
@@ -151,6 +156,11 @@ def clean(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", text)
 
 
+def _cleaned(kind: type[Any], path: Path) -> Any:
+    """A file of a build, its texts such that XML and HTML can hold them."""
+    return kind.from_json(_clean_json(read_json(path)), path)
+
+
 def _clean_json(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
@@ -162,7 +172,10 @@ def _clean_json(value: Any) -> Any:
 def safe_link(href: str) -> str:
     """A link as a valid URI; CourseError for schemes that run code or read files."""
     href = href.strip()
-    scheme = urlsplit(href).scheme.lower()
+    try:
+        scheme = urlsplit(href).scheme.lower()
+    except ValueError:  # "http://["
+        scheme = ""
     if scheme not in LINK_SCHEMES:
         raise CourseError(f"a link may not go to {href!r}", hint="use a full address that begins with https://")
     return quote(href, safe=":/?#[]@!$&'()*+,;=%~")
@@ -204,22 +217,6 @@ def beats_text(beats: list[Beat], clicks: list[int]) -> list[str]:
         out.append("[click] " * due + plain_markdown(" ".join(beat.text.split())))
         step = max(step, beat.step)
     return out
-
-
-def provenance(record: Record) -> str:
-    """One paragraph on where a slide's numbers and figures come from."""
-    p: dict[str, Any] = record.provenance
-    packages = p.get("packages") or {}
-    versions = ", ".join(f"{name} {packages[name]}" for name in sorted(packages))
-    data = "; ".join(f"{d.get('name')} ({d.get('source')}, n = {d.get('n')})" for d in p.get("data") or [])
-    parts = [
-        f"{p.get('script', record.slug)} (sha256 {str(p.get('script_sha256', ''))[:12]})",
-        f"preset {p.get('preset')}, seed {p.get('seed')}",
-        f"on {p.get('device')}, Python {p.get('python')}" + (f", {versions}" if versions else ""),
-        f"data: {data}" if data else "",
-        f"run on {str(p.get('date', ''))[:10]}",
-    ]
-    return "Where the numbers come from: " + "; ".join(part for part in parts if part) + "."
 
 
 def footer(deck: Deck) -> str:

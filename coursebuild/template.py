@@ -1,29 +1,23 @@
-"""From the lecture's Jinja template to Markdown: the run's numbers are put in, and every line remembers where it was.
-
-Elements that are no text (figure, animation, code, references) leave a mark in the Markdown and a block beside it.
-"""
+"""From the lecture's Jinja template to Markdown: numbers are put in, and every line remembers where it was."""
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.sandbox import SecurityError
 
-from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.formatters import FORMATTERS, Shown
-from coursebuild.model import JsonDict, Record
+from coursebuild.elements import BLOCK_MARK, LINE_MARK, Elements, Metrics, escape
+from coursebuild.errors import CourseError, did_you_mean, raise_all
+from coursebuild.formatters import FORMATTERS
+from coursebuild.model import JsonDict
+from coursebuild.sandbox import HINT, Sandbox
 
-# Private-use characters: no keyboard and no font has them, so no lecture contains them by accident.
-LINE_MARK = ("\ue000", "\ue001")
-BLOCK_MARK = ("\ue002", "\ue003")
-MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|$~!:+\-.()])")
-JINJA_TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-
-MIN_ALT = 15  # characters; no sentence is shorter
+JINJA_TAGS = {"{{": "}}", "{%": "%}", "{#": "#}"}
+MOST_MISTAKES = 20  # that are looked for at once
 
 
 @dataclass
@@ -33,146 +27,34 @@ class Rendered:
     text: str
     lines: list[int]
     blocks: list[JsonDict] = field(default_factory=list)
+    mistakes: list[CourseError] = field(default_factory=list)  # of expressions; `1` stands in their places
 
 
-class Metrics:
-    """`run.name` in a lecture; an unknown name is an error with the nearest known one."""
-
-    def __init__(self, values: dict[str, Any], what: str = "metric") -> None:
-        self._values, self._what = values, what
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if name not in self._values:
-            raise CourseError(f"no {self._what} `{name}`", hint=did_you_mean(name, self._values))
-        return self._values[name]
-
-    __getitem__ = __getattr__
-
-
-def escape(value: Any) -> str:
-    """What `{{ ... }}` becomes. A bare float is refused: a number is shown with a formatter."""
-    if isinstance(value, Shown):
-        return str(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return str(FORMATTERS["count"](value))
-    if isinstance(value, float):
-        raise CourseError(
-            f"{value!r} is shown without a formatter",
-            hint="write {{ run.name | percent }}, or | " + ", ".join(FORMATTERS),
-        )
-    if isinstance(value, str):
-        return MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(value.split()))
-    if isinstance(value, jinja2.Undefined):
-        return str(value)  # raises, with the name
-    raise CourseError(f"{type(value).__name__} cannot be shown", hint="pick one value of it and use a formatter")
-
-
-class Elements:
-    """The functions that a lecture may call."""
-
-    def __init__(self, record: Record, script: Path, syllabus: JsonDict) -> None:
-        self.record, self.script, self.syllabus = record, script, syllabus
-        self.blocks: list[JsonDict] = []
-        self.claims_used: set[str] = set()
-
-    def _mark(self, **block: Any) -> Shown:
-        self.blocks.append(block)
-        return Shown(f"{BLOCK_MARK[0]}{len(self.blocks) - 1}{BLOCK_MARK[1]}")
-
-    def figure(self, name: str, *, alt: str, caption: str = "", width: float = 620, height: float = 345) -> Shown:
-        """A figure of the run, at most `width` x `height` points."""
-        if name not in self.record.figures:
-            raise CourseError(f"the script labels no figure `{name}`", hint=did_you_mean(name, self.record.figures))
-        check_alt(f"figure `{name}`", alt)
-        found = self.record.figures[name]
-        scale = min(width / found.width, height / found.height)
-        return self._mark(
-            type="figure",
-            name=name,
-            alt=" ".join(alt.split()),
-            caption=caption,
-            w=round(found.width * scale, 2),
-            h=round(found.height * scale, 2),
-            source=f"{self.script.name}, line {found.line}",  # the footer says which run
-        )
-
-    def animation(self, scene: str, *, alt: str, caption: str = "") -> Shown:
-        """A scene of the day's animation; its sections pair one to one with the beats that follow."""
-        if not re.fullmatch(r"[A-Z]\w*", scene):
-            raise CourseError(f"`{scene}` is no name of a scene", hint="scenes are classes: BackpropFlow")
-        check_alt(f"animation `{scene}`", alt)
-        return self._mark(type="animation", scene=scene, alt=" ".join(alt.split()), caption=caption)
-
-    def code(self, name: str, *, lines: str = "", highlight: list[int] | None = None, label: str = "") -> Shown:
-        """The source of a function or class of the day's script: the code that ran."""
-        source = function_source(self.script, name)
-        if lines:
-            first, _, last = lines.partition("-")
-            source = "\n".join(source.split("\n")[int(first) - 1 : int(last or first)])
-        label = label or self.script.name
-        return self._mark(type="code", language="python", src=source, label=label, hl=highlight or [])
-
-    def claim(self, sentence: str) -> bool:
-        """Whether a claim of the script held."""
-        if sentence not in self.record.claims:
-            raise CourseError(f"the script claims no `{sentence}`", hint=did_you_mean(sentence, self.record.claims))
-        self.claims_used.add(sentence)
-        return self.record.claims[sentence]
-
-    def verdict(self, sentence: str) -> Shown:
-        """HELD or DID NOT HOLD, as the run decided."""
-        return Shown("HELD" if self.claim(sentence) else "DID NOT HOLD")
-
-    def references(self) -> Shown:
-        """The syllabus' references of the day, with links."""
-        items = [f"{r['kind']}: {r['text']}" for r in self.syllabus["references"]]
-        links = [r.get("url", "") for r in self.syllabus["references"]]
-        return self._mark(type="references", items=items, links=links)
-
-
-def check_alt(what: str, alt: str) -> None:
-    """Refuse an alternative text that cannot tell anybody anything."""
-    if len(alt.strip()) < MIN_ALT:
-        raise CourseError(f"{what} has no alt text worth the name", hint="say in a sentence what it shows")
-
-
-def run_line(record: Record) -> str:
-    """Where the numbers come from, in half a line: preset, device, date."""
-    where = record.provenance
-    kept = "recorded " if where.get("recorded") else ""
-    return f"{kept}{where['preset']} run on {where['device']}, {str(where['date'])[:10]}"
-
-
-def function_source(script: Path, name: str) -> str:
-    """The text of a function or class of a script, without its docstring."""
-    text = script.read_text(encoding="utf-8")
-    try:
-        nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    except SyntaxError as error:
-        raise CourseError(f"not valid Python: {error.msg}", file=script, line=error.lineno) from None
-    node = next((n for n in nodes if n.name == name), None)
-    if node is None:
-        raise CourseError(f"{script.name} defines no `{name}`", hint=did_you_mean(name, {n.name for n in nodes}))
-    lines = text.split("\n")[node.lineno - 1 : node.end_lineno]
-    first = node.body[0]
-    if ast.get_docstring(node) is not None and len(node.body) > 1:
-        start, stop = first.lineno - node.lineno, first.end_lineno - node.lineno + 1
-        del lines[start:stop]
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    return "\n".join(line[indent:] for line in lines).rstrip()
+def tags(text: str) -> list[tuple[int, int]]:
+    """Start and end of every Jinja tag; an open one that never ends is none."""
+    found, at, missing = [], 0, set()
+    for match in re.finditer(r"\{[{%#]", text):
+        start, opening = match.start(), match[0]
+        if start < at or opening in missing:
+            continue
+        end = text.find(JINJA_TAGS[opening], start + 2)
+        if end < 0:
+            missing.add(opening)  # not looked for again: a thousand open tags cost no more than one
+        else:
+            at = end + 2
+            found.append((start, at))
+    return found
 
 
 def mark_lines(source: str) -> str:
     """Put the number of its line before each line that does not begin inside a Jinja tag."""
-    inside = {i for m in JINJA_TAG.finditer(source) for i in range(m.start(), m.end())}
+    spans = tags(source)
     out, position = [], 0
     for number, line in enumerate(source.split("\n"), 1):
-        free = position not in inside or source[position : position + 2] in ("{{", "{%", "{#")
-        out.append(f"{LINE_MARK[0]}{number}{LINE_MARK[1]}{line}" if free else line)
+        while spans and spans[0][1] <= position:
+            spans.pop(0)
+        inside = spans and spans[0][0] < position
+        out.append(line if inside else f"{LINE_MARK[0]}{number}{LINE_MARK[1]}{line}")
         position += len(line) + 1
     return "\n".join(out)
 
@@ -188,6 +70,93 @@ def take_marks(text: str) -> tuple[str, list[int]]:
     return "\n".join(lines), numbers
 
 
+# ------------------------------------------------------------------ rendering
+
+
+def render(source: str, lecture: Path, elements: Elements) -> Rendered:
+    """Fill a lecture with a run's results. Mistakes in `{{ ... }}` are collected; others are raised with their line."""
+    for char in (*LINE_MARK, *BLOCK_MARK):
+        if char in source:
+            line = source[: source.index(char)].count("\n") + 1
+            raise CourseError("holds a private-use character (U+E000 to U+E003)", file=lecture, line=line)
+    mistakes: list[CourseError] = []
+    while True:
+        elements.blocks.clear()
+        try:
+            markdown, lines = take_marks(_filled(mark_lines(source), lecture, elements))
+        except CourseError as error:
+            without = _without(source, error.line or 1) if error.file == str(lecture) else source
+            mistakes.append(error)
+            if without == source or len(mistakes) >= MOST_MISTAKES:
+                raise_all(mistakes)
+            source = without
+        else:
+            return Rendered(markdown, lines, elements.blocks, mistakes)
+
+
+def _without(source: str, line: int) -> str:
+    """The template with a 1 in place of every `{{ ... }}` that touches a line, so that the next mistake is found."""
+    lines = source.split("\n")
+    start = sum(len(x) + 1 for x in lines[: line - 1])
+    end = start + len(lines[line - 1]) if line <= len(lines) else start
+    out, at = [], 0
+    for first, last in tags(source):
+        if first <= end and last > start and source.startswith("{{", first) and source[first:last] != "{{ 1 }}":
+            breaks = "\n" * source.count("\n", first, last)
+            out += [source[at:first], f"{{{{ 1 {breaks}}}}}" if breaks else "{{ 1 }}"]
+            at = last
+    return "".join([*out, source[at:]])
+
+
+def _filled(marked: str, lecture: Path, elements: Elements) -> str:
+    """The template with everything put in; every mistake is a CourseError with the line of the lecture."""
+    name, functions, record = str(lecture), elements.functions(), elements.record
+    context = functions | {"run": Metrics(record.metrics), "where": Metrics(record.provenance, "provenance entry")}
+    env = Sandbox(FORMATTERS, functions.values(), finalize=escape)
+
+    def shown(value: Any) -> str:
+        text = escape(value)
+        env.budget.spend(len(text))
+        return text
+
+    env.finalize = shown
+
+    def mistake(what: str, line: int | None, hint: str = "") -> CourseError:
+        what = what.translate(dict.fromkeys(map(ord, LINE_MARK)))
+        return CourseError(what, file=lecture, line=line or _longest_tag(marked), hint=hint)
+
+    try:
+        code = env.compile(marked, filename=name)
+        return env.template_class.from_code(env, code, dict(context)).render(context)
+    except jinja2.TemplateSyntaxError as error:
+        deep = error.message == "nested too deeply"
+        hint = getattr(error, "hint", "")
+        raise mistake(f"broken Jinja: {error.message}", None if deep and not hint else error.lineno, hint) from None
+    except CourseError as error:
+        if error.file:
+            raise
+        raise mistake(error.what, _where(error, name), error.hint) from None
+    except SecurityError as error:
+        raise mistake(str(error), _where(error, name), HINT) from None
+    except jinja2.UndefinedError as error:
+        known = [*context, *env.shown_filters]
+        unknown = re.search(r"'(\w+)' is undefined", str(error))
+        hint = did_you_mean(unknown[1], known) if unknown else "metrics are run.NAME"
+        raise mistake(str(error), _where(error, name), hint) from None
+    except jinja2.TemplateError as error:
+        raise mistake(str(error), _where(error, name)) from None
+    except (RecursionError, MemoryError, SyntaxError):
+        raise mistake("broken Jinja: nested too deeply", None) from None
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise mistake(f"{type(error).__name__}: {error}", _where(error, name)) from None
+
+
+def _longest_tag(marked: str) -> int:
+    """The line of the longest tag: where a mistake is that Jinja gives no line for."""
+    start = max(((last - first, -first) for first, last in tags(marked)), default=(0, 0))[1]
+    return marked.count("\n", 0, -start) + 1
+
+
 def _where(error: BaseException, name: str) -> int | None:
     """The line of the template that the error came out of."""
     line, trace = None, error.__traceback__
@@ -196,37 +165,3 @@ def _where(error: BaseException, name: str) -> int | None:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
-
-
-def render(source: str, lecture: Path, elements: Elements) -> Rendered:
-    """Fill a lecture with a run's results; every mistake is a CourseError with the lecture's line."""
-    for char in (*LINE_MARK, *BLOCK_MARK):
-        if char in source:
-            line = source[: source.index(char)].count("\n") + 1
-            raise CourseError("holds a private-use character (U+E000 to U+E003)", file=lecture, line=line)
-    name = str(lecture)
-    env = jinja2.Environment(undefined=jinja2.StrictUndefined, finalize=escape, keep_trailing_newline=True)
-    env.filters.update(FORMATTERS)
-    env.globals = {}
-    record = elements.record
-    context = {n: getattr(elements, n) for n in ("figure", "animation", "code", "claim", "verdict", "references")}
-    context |= {"run": Metrics(record.metrics), "where": Metrics(record.provenance, "provenance entry")}
-    try:
-        code = env.compile(mark_lines(source), filename=name)
-        text = env.template_class.from_code(env, code, dict(context)).render(context)
-    except jinja2.TemplateSyntaxError as error:
-        message = str(error.message).translate(dict.fromkeys(map(ord, LINE_MARK)))
-        raise CourseError(f"broken Jinja: {message}", file=lecture, line=error.lineno) from None
-    except CourseError as error:
-        if error.file:
-            raise
-        raise CourseError(error.what, file=lecture, line=_where(error, name), hint=error.hint) from None
-    except jinja2.UndefinedError as error:
-        known = [*context, *FORMATTERS]
-        unknown = re.search(r"'(\w+)' is undefined", str(error))
-        hint = did_you_mean(unknown[1], known) if unknown else "metrics are run.NAME"
-        raise CourseError(str(error), file=lecture, line=_where(error, name), hint=hint) from None
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        raise CourseError(f"{type(error).__name__}: {error}", file=lecture, line=_where(error, name)) from None
-    markdown, lines = take_marks(text)
-    return Rendered(markdown, lines, elements.blocks)

@@ -5,12 +5,17 @@ Contrast is that of WCAG 2.2 (https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio),
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.files import ROOT, read_json
+from coursebuild.files import ROOT
+from coursebuild.model import Stored
+from coursebuild.reads import note, pointer
+from coursebuild.shapes import Wrong
 
 THEME_FILE = ROOT / "templates" / "theme.json"
 MIN_CONTRAST = 4.5  # WCAG level AA for text of any size
@@ -18,9 +23,36 @@ GROUNDS = ("bg", "surface", "hl")
 TEXT_ROLES = ("text", "muted", "accent", "accent2", "good", "bad", "violet", "com", "str", "num", "kw", "fn", "txt")
 
 
+COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
+FAMILY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]*")  # of a font; it stands in style sheets
+
+
+@dataclass(frozen=True)
+class ThemeFile(Stored):
+    """templates/theme.json"""
+
+    fonts: dict[str, str]
+    themes: dict[str, dict[str, str]]
+
+    def check(self) -> None:
+        for use in ("text", "mono", "math"):
+            if not FAMILY.fullmatch(self.fonts.get(use, "")):
+                raise Wrong("names no font", ("fonts", use), "letters, digits, blanks and -")
+        for theme in ("dark", "light"):
+            colours = self.themes.get(theme, {})
+            for role in sorted({*TEXT_ROLES, *GROUNDS, "line", *self.themes.get("dark", {}), *colours}):
+                if not COLOUR.fullmatch(colours.get(role, "")):
+                    raise Wrong("is no colour", ("themes", theme, role), "write it like #5CC8FF")
+
+
 @cache
 def _file(path: Path = THEME_FILE) -> dict:
-    return read_json(path)
+    return ThemeFile.load(path).to_json()
+
+
+def everything() -> dict:
+    """The whole file, checked."""
+    return _file()
 
 
 def themes() -> list[str]:
@@ -33,11 +65,13 @@ def tokens(theme: str) -> dict[str, str]:
     known = _file()["themes"]
     if theme not in known:
         raise CourseError(f"there is no theme `{theme}`", file=THEME_FILE, hint=did_you_mean(theme, known))
+    note("theme", pointer("themes", theme))
     return dict(known[theme])
 
 
 def fonts() -> dict[str, str]:
     """Families by use: "text", "mono", "math"."""
+    note("theme", "/fonts")
     return dict(_file()["fonts"])
 
 

@@ -19,6 +19,8 @@ from coursebuild import fonts, mathtex, theme
 from coursebuild.errors import CourseError, did_you_mean
 from coursebuild.files import ROOT, key_of, link_or_copy, sha256
 from coursebuild.model import Clips, Deck, JsonDict, Record, Slide
+from coursebuild.reads import figure_file, noted
+from coursebuild.typstfonts import typst_fonts
 
 TEMPLATES = (ROOT / "templates" / "deck.typ", ROOT / "templates" / "deck_blocks.typ")
 DEFAULT_ROOM = (840.0, 360.0)  # points: a figure that says nothing of its size
@@ -64,7 +66,7 @@ class Preparer:
     def __init__(self, deck: Deck, record: Path, clips: Path | None, which: str) -> None:
         self.deck, self.theme = deck, which
         self.figures = record.parent / "figures"
-        self.record = Record.load(record)
+        self.record = noted(Record.load(record))
         self.clips_folder = clips.parent if clips else None
         self.clips = Clips.load(clips) if clips else Clips({})
         self.pictures: dict[str, Path] = {}
@@ -169,6 +171,7 @@ class Preparer:
         path = self.figures / f"{name}.{self.theme}.svg"
         if not path.is_file():
             raise self.error(f"the figure `{path.name}` is missing in {self.figures}", line, "run the script again")
+        figure_file(name, path.name)
         drawn = known[name]
         room = block.get("w") or DEFAULT_ROOM[0], block.get("h") or DEFAULT_ROOM[1]
         scale = min(room[0] / drawn.width, room[1] / drawn.height)
@@ -197,6 +200,10 @@ class Preparer:
 # ------------------------------------------------------------------ Typst
 
 
+class Refused(CourseError):
+    """Typst gives up on something; the line of the lecture is not known to it."""
+
+
 class Sheet:
     """A prepared deck in a folder, ready for Typst. `data` is merged over the prepared data."""
 
@@ -210,7 +217,7 @@ class Sheet:
         self.compiler = typst.Compiler(
             str(folder / TEMPLATES[0].name),
             root=str(folder),
-            font_paths=fonts.typst_fonts(),
+            font_paths=typst_fonts(),
             ignore_system_fonts=True,
         )
 
@@ -232,4 +239,4 @@ class Sheet:
             return function(*args, **kwargs)
         except RuntimeError as error:  # typst.TypstError is one; queries raise it bare
             hint = "\n".join([*getattr(error, "hints", []), getattr(error, "diagnostic", "")]).strip()
-            raise CourseError(f"Typst refuses the deck: {error}", hint=hint) from None
+            raise Refused(f"Typst refuses the deck: {error}", hint=hint) from None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import PIL
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,6 +17,7 @@ from PIL import Image
 
 from coursebuild import fonts, mathtex, theme
 from coursebuild.files import ROOT, cached, key_of, sha256
+from coursebuild.links import web_address
 from coursebuild.model import FPS
 
 TEMPLATES = ROOT / "templates" / "site"
@@ -47,7 +48,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters |= {"rich": rich, "safe_url": safe_url, "urlpath": urlpath}
+    env.filters |= {"rich": rich, "safe_url": web_address, "urlpath": urlpath}
     env.globals |= {
         "css": Markup(FONTS_GO_HERE) + site_css(),
         "script": lambda name: Markup((TEMPLATES / name).read_text("utf-8")),
@@ -111,7 +112,10 @@ def rich(text: str) -> Markup:
 def _inline(match: re.Match[str]) -> Markup:
     kind, value = match.lastgroup, match[match.lastgroup or 0]
     if kind == "math":
-        return Markup(mathtex.mathml(value, False))
+        try:
+            return Markup(mathtex.mathml(value, False))
+        except mathtex.MathError:  # two prices in a sentence of a script are no formula
+            return escape(match[0])
     if kind == "code":
         return Markup("<code>{}</code>").format(value)
     if kind == "bold":
@@ -134,12 +138,6 @@ def spans(rich_text: Iterable[dict[str, Any]]) -> Markup:
             html = Markup("<b>{}</b>").format(html) if span.get("b") else html
             out += Markup("<i>{}</i>").format(html) if span.get("i") else html
     return out
-
-
-def safe_url(url: str | None) -> str:
-    """The address if it leads to the web, else nothing: no other scheme becomes a link."""
-    parts = urlsplit(url or "")
-    return url if url and parts.scheme in ("http", "https") and parts.netloc else ""
 
 
 def urlpath(name: str) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import shutil
+import pickle
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coursebuild.errors import CourseError
+from coursebuild.digests import content
+from coursebuild.errors import CourseError, of_the_machine
+from coursebuild.files import put, remove, temporary
 from coursebuild.flow import Step
+from coursebuild.reads import noting
 
 THREAD_CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 SAMPLE_SECONDS = 0.25  # how often a step's memory is looked at
@@ -27,26 +30,7 @@ class Done:
     cpu_seconds: float  # user and system, child processes included
     peak_bytes: int  # the most resident memory at one moment, child processes included
     reads: dict[str, list[str]] = field(default_factory=dict)  # input: the parts of it that were read
-
-
-def temporary(path: Path) -> Path:
-    """The sibling under which a product is written: hidden, and with the suffix that tools look at."""
-    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-
-
-def sweep(path: Path) -> None:
-    """Remove what a process that was killed left behind under a product's temporary names."""
-    for old in path.parent.glob(f".{path.stem}*.*.part{path.suffix}"):
-        owner = old.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            remove(old)
-
-
-def remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    products: dict[str, str | None] = field(default_factory=dict)  # name: digest
 
 
 def verify(step: Step, name: str, path: Path) -> None:
@@ -54,17 +38,6 @@ def verify(step: Step, name: str, path: Path) -> None:
     there = any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
     if not there:
         raise CourseError(f"step {step.name} ended without its product `{name}` ({path.name})")
-
-
-def put(source: Path, target: Path) -> None:
-    """Rename a finished product into place. A folder replaces the old one as a whole."""
-    if target.is_dir():
-        old = temporary(target.with_name(target.name + "-old"))
-        target.rename(old)
-        source.rename(target)
-        remove(old)
-    else:
-        source.replace(target)
 
 
 def cpu_seconds() -> float:
@@ -128,18 +101,34 @@ def execute(step: Step, cache: Path, threads: int, verbose: bool = False) -> Don
     try:
         for path in parts.values():
             path.parent.mkdir(parents=True, exist_ok=True)
-            remove(path)
-        if Path("/proc/self").exists():
-            for path in step.products.values():
-                sweep(path)
-        with settings(threads, verbose), Memory() as memory:
+        with settings(threads, verbose), Memory() as memory, noting() as noted:
             getattr(importlib.import_module(module), function)(step.inputs, parts, step.params, cache)
+        read = {name: sorted(found) for name, found in noted.items()}
         for name, path in parts.items():
             verify(step, name, path)
+        made = {name: content(path) for name, path in parts.items()}  # before anybody else can touch them
         for name, path in parts.items():
             put(path, step.products[name])
+    except Exception as error:
+        told = portable(error, step)
+        if told is error:
+            raise
+        raise told from error
     finally:
         for path in parts.values():
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 remove(path)
-    return Done(time.monotonic() - begin, cpu_seconds() - spent, memory.peak)
+    return Done(time.monotonic() - begin, cpu_seconds() - spent, memory.peak, read, made)
+
+
+def portable(error: Exception, step: Step) -> Exception:
+    """The error as it can travel to the builder: what the machine refused as a CourseError, and no foreign classes."""
+    if isinstance(error, CourseError):
+        return error
+    if told := of_the_machine(error, next(iter(step.products.values()))):
+        return told
+    try:
+        pickle.loads(pickle.dumps(error))  # fails for those that take other arguments than they keep
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

@@ -26,7 +26,7 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from lab import data, plots, settings, timing
+from lab import images, plots, settings, sources, timing
 from torch import nn
 
 P = settings.choose(  # a tuple is (smoke, quick, full): seconds, under a minute, a few minutes
@@ -134,8 +134,8 @@ metrics.update(
 # setting and no image is chosen by them; we do look afterwards at the run that did worst on them.
 
 # %%
-train_set = data.mnist(train=True)
-test_set = data.mnist(train=False)
+train_set = images.mnist(train=True)
+test_set = images.mnist(train=False)
 
 
 def pixels(images):
@@ -147,7 +147,7 @@ Y_train = np.eye(10, dtype=np.float32)[train_set.targets[: P.train_images]]  # (
 X_aside, y_aside = pixels(train_set.data[50_000:]), train_set.targets[50_000:].numpy()  # (10000, 784), (10000,)
 X_test, y_test = pixels(test_set.data), test_set.targets.numpy()  # (10000, 784), (10000,)
 metrics.update(train_images=len(X_train), test_images=len(X_test))
-print(f"{len(X_train):,} training images, {len(X_test):,} test images; {data.USED[0]['source']}")
+print(f"{len(X_train):,} training images, {len(X_test):,} test images; {sources.USED[0]['source']}")
 
 # %% [markdown]
 # A layer is a weight matrix, one row per neuron, and a bias vector. The forward pass remembers every activation:

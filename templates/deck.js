@@ -1,4 +1,5 @@
-// Starts reveal.js, and plays an animation section by section: each press of a key plays the next one.
+// Starts reveal.js, plays an animation section by section (each press of a key plays the next one), and sets smaller
+// what a browser makes larger than the layout engine did: a line that breaks elsewhere, a formula with wider spaces.
 (() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const watched = new WeakSet();
@@ -33,8 +34,24 @@
     if (video) section(video, slide.querySelectorAll(".cue.visible").length);
   }
 
-  Reveal.on("ready", current);
-  Reveal.on("slidechanged", current);
+  function tooLarge(block) {
+    const formula = block.querySelector(":scope > div > math");
+    if (formula) return formula.getBoundingClientRect().width > block.getBoundingClientRect().width * 1.002;
+    return block.scrollHeight > block.clientHeight + 4 || block.scrollWidth > block.clientWidth + 2;
+  }
+
+  function fit(slide) { // only a slide that is displayed has sizes; code is set to its width by the builder
+    for (const block of slide.querySelectorAll(".block:not(.code)")) {
+      for (let tries = 0; tries < 20 && tooLarge(block); tries++) {
+        block.style.fontSize = `${0.98 * parseFloat(getComputedStyle(block).fontSize)}px`;
+      }
+    }
+  }
+
+  const fitCurrent = () => fit(Reveal.getCurrentSlide());
+  Reveal.on("ready", () => { current(); document.fonts.ready.then(fitCurrent); });
+  Reveal.on("slidechanged", () => { current(); fitCurrent(); document.fonts.ready.then(fitCurrent); });
+  Reveal.on("pdf-ready", () => document.fonts.ready.then(() => fit(document)));
   for (const event of ["fragmentshown", "fragmenthidden"]) {
     Reveal.on(event, (e) => { if (e.fragment.classList.contains("cue")) current(); });
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from PIL import Image
 from scene_sample import SCENES, flow_record, write_day, write_record
 
 from coursebuild.errors import CourseError
-from coursebuild.files import ROOT, read_json, sha256, write_json
+from coursebuild.files import ROOT, read_json, sha256, usable_cores, write_json
 from coursebuild.model import QUALITY, Clips
 from coursebuild.steps import animate as step
 
@@ -49,7 +50,7 @@ def redrawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the scenes that would be drawn; drawing itself is refused."""
     names: list[str] = []
 
-    def refuse(job: step.Job, folder: Path) -> dict:
+    def refuse(job: step.Job, folder: Path, cache: Path, threads: int) -> dict:
         names.append(job.name)
         raise CourseError("would be drawn")
 
@@ -207,9 +208,74 @@ def test_a_damaged_entry_is_drawn_again(day: Day, redrawn: list[str], tmp_path: 
     assert sorted(redrawn) == ["Count", "Grow"]
 
 
+def section_entries(cache: Path) -> set[str]:
+    return {entry.stem for entry in (cache / "sections").rglob("*.zip")}
+
+
+def test_an_edit_of_one_beat_codes_that_beat_alone(day: Day, tmp_path: Path) -> None:
+    """The second beat rests longer, all else looks the same; posters and other sections keep their bytes."""
+    cache = tmp_path / "cache"
+    shutil.copytree(day.cache, cache)
+    before = section_entries(cache)
+    inputs = changed(day, tmp_path, scenes=SCENES.replace("self.wait(1.0)", "self.wait(1.2)"))
+    wanted = {"Grow": read_json(inputs["scenes"])["Grow"]}
+    edited = build(tmp_path / "edited", inputs, cache, scenes=wanted)
+    assert len(section_entries(cache) - before) == 1
+    anew = build(tmp_path / "anew", inputs, tmp_path / "empty", scenes=wanted)
+    assert {p.name: sha256(p) for p in edited.iterdir()} == {p.name: sha256(p) for p in anew.iterdir()}
+    assert sha256(edited / "Grow_1.png") == sha256(day.clips / "Grow_1.png")
+
+
 def test_the_step_does_not_import_manim() -> None:
     code = "import sys, coursebuild.steps.animate; sys.exit('manim' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+# ------------------------------------------------------------------ cores and memory
+
+
+@pytest.mark.parametrize(
+    ("scenes", "quality", "cores", "gigabytes", "expected"),
+    [
+        (2, "fullhd", 1, 8, (1, 1)),
+        (2, "fullhd", 2, 8, (1, 2)),  # one scene after the other, two sections at once
+        (2, "fullhd", 4, 8, (2, 2)),
+        (1, "fullhd", 64, 64, (1, 64)),
+        (3, "fullhd", 64, 64, (3, 21)),
+        (3, "fullhd", 64, 1.5, (2, 2)),  # memory is short
+        (3, "fullhd", 64, 0.1, (1, 1)),
+        (3, "draft", 64, 1.5, (3, 5)),
+    ],
+)
+def test_scenes_share_cores_and_memory(
+    scenes: int, quality: str, cores: int, gigabytes: float, expected: tuple[int, int]
+) -> None:
+    at_once, threads = step.shares(scenes, quality, cores, int(gigabytes * 2**30))
+    assert (at_once, threads) == expected
+    assert at_once * threads <= max(cores, 1)
+
+
+@pytest.mark.parametrize(("told", "expected"), [("3", 3), ("0", None), ("", None), ("4,2", None)])
+def test_the_step_uses_the_cores_that_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, told: str, expected: int | None
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert step.cores() == expected or (expected is None and step.cores() == usable_cores())
+
+
+def test_a_scene_needs_no_more_memory_than_is_reckoned_with(day: Day, tmp_path: Path) -> None:
+    """The kernel's figure for the largest process that has ended, which draws two sections at once."""
+    job = step.job_for("Grow", read_json(day.inputs["scenes"])["Grow"], day.inputs, {"quality": "hd", "theme": "dark"})
+    code = (
+        "import pathlib, pickle, resource, sys\n"
+        "from coursebuild.steps.animate import draw\n"
+        "job, folder, cache = pickle.loads(sys.stdin.buffer.read())\n"
+        "draw(job, folder, cache, 2)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)"
+    )
+    told = pickle.dumps((job, tmp_path, tmp_path / "cache"))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, input=told, capture_output=True, check=True)
+    assert 2**26 < int(done.stdout) <= step.SCENE_BYTES + 2 * step.PIXEL_BYTES * 1280 * 720
 
 
 # ------------------------------------------------------------------ mistakes

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coursebuild import captions
 from coursebuild.captions import Cue, cues, srt, vtt
 from coursebuild.model import TimedBeat, TimedSentence, TimedSlide, Timeline, Word
 
@@ -144,3 +145,14 @@ def test_any_text(texts: list[str], speed: float) -> None:
     check(found, plan.frames)
     assert sum(line.count("-->") for line in vtt(found).splitlines()) == len(found)
     assert sum(line.count("-->") for line in srt(found).splitlines()) == len(found)
+
+
+@given(st.lists(st.tuples(st.text("abc.,", min_size=1, max_size=42), st.booleans()), min_size=1, max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_a_cue_may_reach_as_far_as_its_words_can_be_wrapped(words: list[tuple[str, bool]]) -> None:
+    """The quick way (sums and bisection) against trying all ways to wrap, which is what is shown in the end."""
+    tokens = [captions._Token(text, 0.0, 1.0, glued=glued) for text, glued in words]
+    for i, reach in enumerate(captions._reaches(tokens)):
+        fits = [j for j in range(i + 1, len(tokens) + 1) if captions._wrap(tokens[i:j])]
+        assert fits == list(range(i + 1, len(fits) + i + 1))
+        assert reach == min(fits[-1], i + captions.WINDOW)

@@ -133,6 +133,32 @@ def test_cut_and_hold(tmp_path: Path) -> None:
     assert codec.read_packets(tmp_path / "b.mp4") == part
 
 
+def test_pictures_are_moved_in_time(tmp_path: Path) -> None:
+    segment = codec.read_packets(write(tmp_path / "a.mp4", [0, 30, 60], 90))
+    moved = segment.retimed([0, 7, 200], 208)
+    assert [(p.at, p.frames) for p in moved.packets] == [(0, 7), (7, 193), (200, 8)]
+    assert [p.data for p in moved.packets] == [p.data for p in segment.packets]
+    assert moved.frames == 208
+    with pytest.raises(ValueError, match=r"longer|shorter"):
+        segment.retimed([0, 7], 208)
+
+
+def test_how_long_a_picture_stays_beyond_a_second_does_not_change_its_code(tmp_path: Path) -> None:
+    """Stills are coded as if each stayed for a second (steps/film.py): nothing is lost by that."""
+    rng = np.random.default_rng(3)
+    pictures = [codec.to_yuv(rng.integers(0, 256, (9, 16, 3), np.uint8).repeat(20, 0).repeat(20, 1)) for _ in range(3)]
+
+    def coded(lasts: int) -> list[bytes]:
+        with codec.VideoWriter(tmp_path / f"{lasts}.mp4", W, H) as writer:
+            for i, picture in enumerate(pictures):
+                writer.show(picture, i * lasts)
+            writer.end(3 * lasts)
+        return [p.data for p in codec.read_packets(tmp_path / f"{lasts}.mp4").packets]
+
+    assert coded(30) == coded(300)
+    assert sum(map(len, coded(1))) < sum(map(len, coded(30)))
+
+
 @needs_ffmpeg
 def test_a_video_off_the_grid_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "24.mp4"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lab import data
+from lab import images
 
 from coursebuild.files import ROOT
 from coursebuild.model import Record
@@ -202,6 +202,6 @@ def test_the_animated_digit_is_one_nobody_learnt_from(smoke: tuple[Record, Path]
     assert "training images 50,000 to 59,999" in record.metrics["flow_source"]
     with np.load(folder / "arrays.npz") as stored:
         image, label = stored["flow_image"], int(stored["flow_label"])
-    official = data.mnist(train=True)
+    official = images.mnist(train=True)
     assert int(official.targets[number]) == label == record.metrics["flow_label"]
     assert (np.rint(image * 255) == official.data[number].numpy()).all()

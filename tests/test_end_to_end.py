@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -9,16 +10,21 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 from pptx import Presentation
 
+from coursebuild.assets import ASSETS, cache_dir
 from coursebuild.files import ROOT
-from coursebuild.model import Timeline
+from coursebuild.model import TimedSentence, Timeline
 from coursebuild.scaffold import create_day
 from tests.test_course import SYLLABUS
+from tests.test_film import decoded_pictures, decoded_sound
 
 pytestmark = pytest.mark.slow
 BUILD = [sys.executable, str(ROOT / "build.py")]
@@ -110,6 +116,92 @@ def test_captions_follow_the_timeline(day):
     for sentence in said:
         assert min(abs(t - sentence.start / 30) for t in times) < 0.04
     assert product(day, ".srt").read_text().count("-->") == len(times)
+
+
+# ------------------------------------------------------------------ one clock: what is seen, heard and read
+
+
+@pytest.fixture(scope="module")
+def spoken(course, tmp_path_factory) -> Path:
+    """The first day with a voice that can be heard: the neural one where it is in the cache."""
+    root = tmp_path_factory.mktemp("spoken") / "course"
+    shutil.copytree(course, root)
+    voice = "piper" if (cache_dir() / "wheels" / ASSETS["piper-joe"].filename).exists() else "espeak"
+    if voice == "espeak" and not shutil.which("espeak-ng"):
+        pytest.skip("no voice can be heard here")
+    done = build(root, "1", *DRAFT, "--voice", voice, "--only", "video")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root / "out" / "day01"
+
+
+def sentences(day: Path) -> list[TimedSentence]:
+    slides = Timeline.load(day / "work" / "timeline.json").slides
+    return [s for slide in slides for beat in slide.beats for s in beat.sentences]
+
+
+def test_every_sentence_is_heard_when_the_timeline_says(spoken):
+    """Each one's sound file is looked for in the whole sound of the film; at most a frame beside is allowed."""
+    rate = 8000
+    track = decoded_sound(product(spoken, ".mp4"), rate)
+    errors = []
+    for said in sentences(spoken):
+        source = decoded_sound(spoken / "work" / "speech" / said.wav, rate)
+        size = 1 << (len(track) + len(source)).bit_length()
+        score = np.fft.irfft(np.fft.rfft(track, size) * np.conj(np.fft.rfft(source, size)), size)
+        errors.append(int(np.argmax(score[: len(track)])) / rate - said.start / 30)
+    print(f"{len(errors)} sentences, at most {1000 * max(map(abs, errors)):.1f} ms beside the timeline")
+    assert len(errors) > 8 and max(map(abs, errors)) <= 1 / 30
+
+
+def test_every_picture_is_seen_when_the_timeline_says(spoken):
+    """At the frame at which a beat begins the film has a new picture, nearer to its own than to the one before."""
+    work = spoken / "work"
+    film = {round(30 * t): picture for t, picture in decoded_pictures(product(spoken, ".mp4"))}
+    drawn = json.loads((work / "frames" / "frames.json").read_text())["slides"]
+    clips = json.loads((work / "clips" / "clips.json").read_text())["scenes"]
+    wanted: list[tuple[int, np.ndarray, np.ndarray]] = []  # of a beat: start, first and last picture
+    for slide in Timeline.load(work / "timeline.json").slides:
+        if slide.scene:
+            clip = clips[slide.scene]
+            moving = {round(30 * t): picture for t, picture in decoded_pictures(work / "clips" / clip["file"])}
+            parts = [[moving[f] for f in sorted(moving) if 0 <= f - s["start"] < s["frames"]] for s in clip["sections"]]
+            wanted += [(b.start, parts[b.section][0], parts[b.section][-1]) for b in slide.beats]
+        else:
+            states = [thumbnail_of(work / "frames" / state["png"]) for state in drawn[slide.id]]
+            wanted += [(b.start, states[b.step], states[b.step]) for b in slide.beats]
+    changes = [(old, start, new) for (_, _, old), (start, new, _) in pairwise(wanted) if apart(old, new) > 0.2]
+    for old, start, new in changes:
+        assert start in film, f"no picture begins at frame {start}"
+        before = film[max(f for f in film if f < start)]
+        assert apart(film[start], new) < apart(film[start], old), f"the picture of frame {start} comes late"
+        assert apart(before, old) < apart(before, new), f"the picture of frame {start} comes early"
+    assert len(changes) > 6
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one - other).mean())
+
+
+def test_every_word_of_the_captions_is_read_when_it_is_heard(spoken):
+    heard = [
+        (word, said.start / 30 + at.start)
+        for said in sentences(spoken)
+        for word, at in zip(said.written.split(), said.words, strict=True)
+    ]
+    pattern = r"(\d+):(\d\d):(\d\d\.\d{3}) --> \S+\n(.+(?:\n.+)?)"
+    read = 0
+    for hours, minutes, seconds, text in re.findall(pattern, product(spoken, ".vtt").read_text()):
+        words = html.unescape(text).split()
+        assert [w for w, _ in heard[read : read + len(words)]] == words
+        begins = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        assert abs(begins - heard[read][1]) <= 1 / 30, (words[0], begins, heard[read])
+        read += len(words)
+    assert read == len(heard) > 60
+
+
+def thumbnail_of(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((64, 36), Image.Resampling.BOX), float)
 
 
 def test_the_pptx_opens_and_is_valid(day):

@@ -333,6 +333,31 @@ def test_one_changed_slide_codes_one_segment(course: Course, made: Path) -> None
     assert new == {"still": 1 * 2, "sound": 0} or new == {"still": 1, "sound": 0}, new  # with its digest
 
 
+def test_another_narration_codes_no_picture(course: Course, made: Path, tmp_path: Path) -> None:
+    """A slower voice moves the pictures: their packets are taken over as they are."""
+    speech = json.loads(course.inputs["speech"].read_text())
+    for slide in speech["slides"]:
+        for said in (s for b in slide["beats"] for s in b["sentences"]):
+            said["seconds"] *= 1.4
+    slower = with_json(course, "speech", speech, tmp_path)
+    before = {p.name for p in (course.folder / "cache" / "still").rglob("*.mp4")}
+    path = slower.build("slower")
+    assert {p.name for p in (course.folder / "cache" / "still").rglob("*.mp4")} == before
+
+    def stills(film_path: Path) -> list[bytes]:
+        plan = Timeline.load(film_path.with_suffix(".json"))
+        inside = [(s.start, s.start + s.frames) for s in plan.slides if s.scene is None]
+        found = codec.read_packets(film_path).packets
+        return [p.data for p in found if any(a <= p.at < b for a, b in inside)]
+
+    assert stills(path) == stills(made)
+    plan = Timeline.load(path.with_suffix(".json"))
+    assert plan.frames > course.plan.frames
+    times = {p.at for p in codec.read_packets(path).packets}
+    changes = [b.start for s in plan.slides if s.scene is None for b in s.beats]
+    assert set(changes) <= times
+
+
 @needs_ffmpeg
 def test_cfr_codes_every_frame(course: Course, made: Path) -> None:
     every = course.build("cfr", cfr=True)

@@ -166,14 +166,6 @@ def test_a_worker_that_dies_is_one_clear_error_and_no_second_run(course):
     assert outcome.states["day01-c"] == "built"
 
 
-def test_leftovers_of_a_killed_build_are_removed(course):
-    nobody = max(int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()) + 100_000
-    left = course.out / f".a.{nobody}.part"
-    left.write_text("half")
-    course.build()
-    assert not left.exists()
-
-
 def test_what_will_run_and_why(course):
     course.build()
     course.write("a", "other")

@@ -227,6 +227,9 @@ def opened(browser, deck):
 OVERFLOW = """() => [...Reveal.getCurrentSlide().querySelectorAll('.block, h1, h2:not(.sr), .footer, .kicker')]
   .filter(e => e.scrollHeight > e.clientHeight + 4 || e.scrollWidth > e.clientWidth + 2)
   .map(e => `${e.className || e.tagName} ${e.scrollWidth}>${e.clientWidth} ${e.scrollHeight}>${e.clientHeight}`)"""
+FORMULAS = """() => [...Reveal.getCurrentSlide().querySelectorAll('.block.math')]
+  .map(b => [b.dataset.id, b.querySelector('math').getBoundingClientRect().width])"""
+TEXTS = "[...Reveal.getCurrentSlide().querySelectorAll('.block.bullets, .block.para')].map(b => b.dataset.id)"
 OVERLAP = """() => {
   const out = [], s = Reveal.getCurrentSlide(), zoom = 960 / s.getBoundingClientRect().width;
   const all = [...s.querySelectorAll('.block, h1, h2:not(.sr), .kicker, .footer, .subtitle, .run')];
@@ -255,6 +258,32 @@ def test_no_slide_overflows_and_nothing_goes_wrong(browser, sample, tmp_path, th
     families = found.page.evaluate("[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)")
     assert {"Inter", "JetBrains Mono", "STIX Two Math"} <= {family.strip('"') for family in families}
     assert found.log == []
+    found.context.close()
+
+
+@browser_test
+@pytest.mark.browser
+@pytest.mark.slow
+def test_what_a_browser_sets_larger_than_the_layout_engine_is_set_smaller(browser, opened, sample, tmp_path):
+    squeezed = json.loads(sample["geometry"].read_text())
+    boxes = squeezed["blocks"]
+    for slide in range(1, opened.page.evaluate("Reveal.getTotalSlides()") + 1):
+        opened.go(slide)
+        for block, width in opened.page.evaluate(FORMULAS):
+            boxes[block]["w"] = 0.8 * width
+        for block in opened.page.evaluate(TEXTS):
+            boxes[block]["h"] *= 0.85
+    geometry = tmp_path / "geometry.json"
+    geometry.write_text(json.dumps(squeezed))
+    found = Opened(browser, build(sample, tmp_path / "deck.html", geometry=geometry))
+    formulas = 0
+    for slide in range(1, found.page.evaluate("Reveal.getTotalSlides()") + 1):
+        found.go(slide)
+        assert [line for line in found.page.evaluate(OVERFLOW) if "math" not in line] == [], slide
+        for block, width in found.page.evaluate(FORMULAS):
+            formulas += 1
+            assert 0.9 * boxes[block]["w"] < width < 1.01 * boxes[block]["w"]
+    assert formulas > 1 and found.log == []
     found.context.close()
 
 

@@ -212,7 +212,7 @@ def test_mistakes_are_one_clear_error(tmp_path, record, body, line, what, hint):
         ("title: x\n", 1, "no front matter"),
         ("---\nday: 4\n---\n", 1, "lacks `title`"),
         ("---\nday: four\ntitle: x\n---\n", 2, "`day` is 'four'"),
-        ("---\nday: 4\ntitel: x\n---\n", 3, "unknown entry `titel`"),
+        ("---\nday: 4\ntitel: x\n---\n", 3, "`titel` is unknown"),
         ("---\nday: [4\n---\n", 2, "not valid YAML"),
         ("---\nday: 5\ntitle: x\n---\n", 1, "says day 5"),
     ],

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from coursebuild.model import Word
-from coursebuild.speech.loudness import CEILING, TARGET, levelled, limited, loudness, true_peak
+from coursebuild.speech.loudness import CEILING, TARGET, k_weighting, levelled, limited, loudness, true_peak
 from coursebuild.speech.trim import AFTER, BEFORE, trimmed
 
 FFMPEG = shutil.which("ffmpeg")
@@ -114,6 +114,35 @@ def test_a_click_obeys_the_ceiling_rather_than_the_target() -> None:
 def test_the_limiter_leaves_quiet_sound_alone() -> None:
     samples = tone(-20.0, 1.0)
     assert limited(samples, 48_000) is samples
+
+
+def test_what_lies_between_samples_is_what_scipy_says() -> None:
+    """Its polyphase resampler, 10 samples to each side in a Kaiser window of 5, is our oracle."""
+    from scipy.signal import resample_poly
+
+    samples = speechlike(3, 22_050, seed=5)
+    wanted = np.abs(resample_poly(samples, 9, 1)).max()
+    assert true_peak(samples, 22_050) == pytest.approx(20 * np.log10(wanted), abs=1e-6)
+
+
+def test_the_weighting_is_that_of_the_recursive_filter() -> None:
+    """BS.1770 gives its filters as difference equations; scipy runs them sample by sample."""
+    from scipy.signal import lfilter
+
+    samples = speechlike(0.4, 48_000, seed=2)  # one gating block
+    weighted = samples
+    for above, below in k_weighting(48_000):
+        weighted = lfilter(above, below, weighted)
+    power = (weighted[: round(0.4 * 48_000)] ** 2).mean()
+    assert loudness(samples, 48_000) == pytest.approx(-0.691 + 10 * math.log10(power), abs=1e-9)
+
+
+def test_the_coefficients_at_48_khz_are_those_of_the_standard() -> None:
+    """ITU-R BS.1770-5, tables 1 and 2."""
+    shelf, high_pass = k_weighting(48_000)
+    assert shelf[0] == pytest.approx([1.53512485958697, -2.69169618940638, 1.19839281085285], abs=1e-8)
+    assert shelf[1] == pytest.approx([1.0, -1.69065929318241, 0.73248077421585], abs=1e-8)
+    assert high_pass[1] == pytest.approx([1.0, -1.99004745483398, 0.99007225036621], abs=1e-8)
 
 
 def test_silence_around_a_sentence_becomes_a_fixed_length() -> None:

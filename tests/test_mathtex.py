@@ -13,8 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from coursebuild import fonts, mathtex, mathtex_typst
+from coursebuild import mathtex, mathtex_typst
 from coursebuild.mathtex import MathError
+from coursebuild.typstfonts import typst_fonts
 
 CORPUS = (Path(__file__).parent / "data" / "math_corpus.txt").read_text(encoding="utf-8").splitlines()
 REFUSED = {r"\textcolor{#ff0000}{x} + y"}  # colours of a formula have names: \textcolor{red}{x}
@@ -24,7 +25,7 @@ PRELUDE = '#set page(width: auto, height: auto)\n#show math.equation: set text(f
 def compiles(*formulas: str) -> bytes:
     """An SVG of the formulas; Typst raises where one is not valid."""
     text = PRELUDE + "\n".join(f"$ {f} $" for f in formulas)
-    return typst.compile(text.encode(), format="svg", font_paths=fonts.typst_fonts())
+    return typst.compile(text.encode(), format="svg", font_paths=typst_fonts())
 
 
 @pytest.mark.parametrize("tex", CORPUS)

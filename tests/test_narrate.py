@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import wave
 from pathlib import Path
 
@@ -103,6 +105,52 @@ def test_one_changed_sentence_is_spoken_once(tmp_path: Path, hum: Hum) -> None:
     assert hum.said == []
 
 
+def test_sentences_are_spoken_side_by_side(tmp_path: Path, hum: Hum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three at a time meet at a barrier; what comes out is what one after the other gives; nothing is said twice."""
+    beats = [f"Sentence number {word}." for word in ("one", "two", "three", "four", "five", "six")]
+    alone = run(tmp_path, [*beats, beats[0]])
+    assert len(hum.said) == 6
+    barrier, speak = threading.Barrier(3, timeout=20), hum.synthesize
+
+    def synthesize(text: str, speed: float = 1.0) -> Take:
+        barrier.wait()
+        return speak(text, speed)
+
+    monkeypatch.setattr(Hum, "at_once", 3)
+    monkeypatch.setattr(hum, "synthesize", synthesize)
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    hum.version = 2
+    assert run(tmp_path, [*beats, beats[0]], name="again") == alone
+
+
+def test_no_more_threads_than_the_step_was_given(tmp_path: Path, hum: Hum, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set()
+    speak = hum.synthesize
+
+    def synthesize(text: str, speed: float = 1.0) -> Take:
+        threads.add(threading.get_ident())
+        time.sleep(0.02)
+        return speak(text, speed)
+
+    monkeypatch.setattr(Hum, "at_once", 4)
+    monkeypatch.setattr(hum, "synthesize", synthesize)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    run(tmp_path, [f"Number {i}." for i in range(8)])
+    assert len(threads) == 2
+
+
+def test_the_first_sentence_that_fails_is_named(tmp_path: Path, hum: Hum, monkeypatch: pytest.MonkeyPatch) -> None:
+    def synthesize(text: str, speed: float = 1.0) -> Take:
+        time.sleep(0.2 if "two" in text else 0)
+        raise CourseError(f"cannot say: {text}")
+
+    monkeypatch.setattr(Hum, "at_once", 4)
+    monkeypatch.setattr(hum, "synthesize", synthesize)
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    with pytest.raises(CourseError, match=r"day04_x\.md\.j2:20: cannot say: Number two"):
+        run(tmp_path, ["Number two.", "Number three.", "Number four."])
+
+
 def test_another_version_of_the_voice_speaks_anew(tmp_path: Path, hum: Hum) -> None:
     run(tmp_path)
     hum.said.clear()
@@ -171,6 +219,13 @@ def test_a_full_cache_needs_no_engine(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_levelling_a_sentence_does_without_scipy() -> None:
+    """Its import alone takes 0.8 s of the 5 s that an edited word may take."""
+    code = "import sys; import coursebuild.speech.loudness, coursebuild.speech.trim; print('scipy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.slow

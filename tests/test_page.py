@@ -27,6 +27,7 @@ from page_sample import (
 from coursebuild import web
 from coursebuild.errors import CourseError
 from coursebuild.files import read_json, write_json
+from coursebuild.links import web_address
 from coursebuild.model import Deck, Record, Speech, Timeline
 from coursebuild.steps.page import colab_url, file_size, page, show_value
 from coursebuild.steps.site import site
@@ -251,9 +252,9 @@ def test_rich_text(text: str, html: str) -> None:
 
 
 def test_only_the_web_is_linked() -> None:
-    assert web.safe_url("https://a.example/x") == "https://a.example/x"
+    assert web_address("https://a.example/x") == "https://a.example/x"
     for bad in ("javascript:alert(1)", "data:text/html,x", "//a.example", "file:///etc/passwd", "https:", "", None):
-        assert web.safe_url(bad) == ""
+        assert web_address(bad) == ""
 
 
 def hostile_day(folder: Path) -> Sample:

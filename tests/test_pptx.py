@@ -337,7 +337,7 @@ def test_folders_and_files_are_both_accepted(sample):
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="needs LibreOffice")
 def test_libreoffice_puts_every_word_into_its_box(sample, deck, tmp_path):
     presentation = Presentation(str(deck))
-    pdf = to_pdf(deck, tmp_path, fonts.font_dir(sample["cache"]))
+    pdf = to_pdf(deck, tmp_path, fonts.font_dir())
     assert overflow(presentation, pdf) == []
     pages = words(pdf)
     assert len(pages) == len(presentation.slides)

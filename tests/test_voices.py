@@ -10,9 +10,10 @@ from importlib import metadata
 import numpy as np
 import pytest
 
+from coursebuild.assets import asset_file
 from coursebuild.errors import CourseError
 from coursebuild.voices import VOICES, Voice, checked, onnxfile, voice_named
-from coursebuild.voices.piper import Piper, adapted
+from coursebuild.voices.piper import Piper, SeededSession, adapted
 
 TEXT = "Every factor in this product is something one node can work out alone."
 
@@ -61,6 +62,38 @@ def test_piper_says_a_sentence_the_same_way_in_any_order_and_session(piper: Pipe
     piper.synthesize("Something else in between.")
     assert np.array_equal(first, piper.synthesize(TEXT)[0])
     assert np.array_equal(first, Piper().synthesize(TEXT)[0])
+
+
+def test_the_changed_model_is_made_once(piper: Piper, monkeypatch: pytest.MonkeyPatch) -> None:
+    piper.synthesize(TEXT)
+
+    def never(path: object) -> None:
+        raise AssertionError("the model is there")
+
+    monkeypatch.setattr("coursebuild.voices.piper.optimised", never)
+    assert len(Piper().synthesize("Again.")[0]) > 1000
+
+
+def test_the_kept_model_sounds_as_the_one_that_is_optimised_while_it_is_loaded(piper: Piper) -> None:
+    import onnxruntime
+
+    voice = piper._loaded()
+    kept, options = voice.session, onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    model = adapted(asset_file("piper-joe", "en_US-joe-medium.onnx").read_bytes())
+    wanted = piper.synthesize(TEXT)[0]
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        voice.session = SeededSession(session)
+        assert np.array_equal(piper.synthesize(TEXT)[0], wanted)
+    finally:
+        voice.session = kept
+
+
+@pytest.mark.parametrize("text", ["Yes.", "Oh!", "A.", "Hmm.", "Why, oh why, oh why?"])
+def test_there_is_noise_enough_for_the_shortest_words(piper: Piper, text: str) -> None:
+    samples, rate, _ = piper.synthesize(text, 0.5)
+    assert 0.2 < len(samples) / rate < 8
 
 
 def test_the_noise_still_varies_between_sentences(piper: Piper) -> None:

@@ -19,7 +19,6 @@ FRAME_HEIGHT = 8.0  # manim's units, its default
 POINT = FRAME_HEIGHT / PAGE_HEIGHT  # units in a point
 MARGIN = 60.0  # points, left and right
 TOP, BOTTOM = 122.0, 516.0  # points: the content of a slide lies between them
-SMALLEST_TEXT = 16.0  # points: what can still be read in a small window
 THEME_FILE = Path(__file__).resolve().parents[2] / "templates" / "theme.json"
 
 

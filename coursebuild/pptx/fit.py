@@ -74,7 +74,7 @@ def of_lines(
     """The factor for a paragraph of `size` points in `room` points of width."""
 
     def height(f: float, wider: bool) -> float:
-        return text_height(lines(spans, size * f, room / (wideness(spans) if wider else 1), canvas.cache), size * f)
+        return text_height(lines(spans, size * f, room / (wideness(spans) if wider else 1)), size * f)
 
     return factor(canvas, block, box, height, below)
 
@@ -88,7 +88,7 @@ def of_bullets(canvas: Canvas, block: JsonDict, box: Box, sub_scale: float) -> f
             size = box.size * f * (sub_scale if item["level"] else 1)
             margin = NUMBER_MARGIN if block["ordered"] and not item["level"] else BULLETS[item["level"]][1]
             room = (box.w - margin * box.k) / (wideness(item["spans"]) if wider else 1)
-            total += text_height(lines(item["spans"], size, room, canvas.cache), size) + BULLET_GAP * size
+            total += text_height(lines(item["spans"], size, room), size) + BULLET_GAP * size
         return total - BULLET_GAP * box.size * f
 
     return factor(canvas, block, box, height, room_below(canvas, block, box))
@@ -108,7 +108,7 @@ def title_size(canvas: Canvas, spans: list[JsonDict], box: Box | None, size: flo
     for wider, factors in ((WIDER_BOLD, FACTORS_COVER if kind == "title" else FACTORS_WIDER), (1, FACTORS)):
         room = box.w / wider
         for candidate in (size * f for f in factors):
-            longest = max(words_width(bold, candidate, canvas.cache, TITLE_TRACKING), default=0.0)
-            if longest <= room and lines(bold, candidate, room, canvas.cache, TITLE_TRACKING) <= count:
+            longest = max(words_width(bold, candidate, TITLE_TRACKING), default=0.0)
+            if longest <= room and lines(bold, candidate, room, TITLE_TRACKING) <= count:
                 return int(candidate * 2) / 2
     return int(size * FACTORS[-1] * 2) / 2

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lxml import etree
+from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.oxml.ns import qn
 
 from coursebuild.pptx.xml import element
@@ -17,16 +18,33 @@ from coursebuild.pptx.xml import element
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip file can hold
 PACKED = (".png", ".mp4", ".jpg", ".jpeg")  # compressed already
 SECTIONS = "{521415D9-36F7-43E2-AB2F-B90AF26B5E84}"  # [MS-PPTX] 2.6.10
+PROGRAM = "coursebuild"
+UNKNOWN_DATE = datetime.datetime(1980, 1, 1)
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_APP = "http://schemas.openxmlformats.org/officeDocument/2006/extended-properties"
 _P14 = "http://schemas.microsoft.com/office/powerpoint/2010/main"
 
 
-def set_properties(presentation: Any, title: str, author: str, language: str, comments: str) -> None:
-    """The document's properties; its dates are fixed, for the sake of equal bytes."""
+def set_properties(presentation: Any, title: str, author: str, language: str, comments: str, measured: str) -> None:
+    """The document's properties. Its date is that of its numbers (`measured`, ISO): that of the build is nobody's."""
     core = presentation.core_properties
     core.title, core.author, core.language = title[:255], author[:255], language
     core.comments = comments[:255]
     core.last_modified_by, core.revision = core.author, 1
-    core.created = core.modified = datetime.datetime(2025, 1, 1)
+    try:
+        when = datetime.datetime.fromisoformat(measured)
+        core.created = core.modified = when.astimezone(datetime.UTC) if when.tzinfo else when
+    except (ValueError, OverflowError):
+        core.created = core.modified = UNKNOWN_DATE
+    counts = {
+        "Slides": len(presentation.slides),
+        "Notes": sum(slide.has_notes_slide for slide in presentation.slides),
+        "MMClips": sum(shape.shape_type == MSO_SHAPE_TYPE.MEDIA for s in presentation.slides for shape in s.shapes),
+    }
+    parts = "".join(f"<{name}>{count}</{name}>" for name, count in counts.items())
+    program = f"<Application>{PROGRAM}</Application><PresentationFormat>Widescreen</PresentationFormat>"
+    about = next(p for p in presentation.part.package.iter_parts() if p.partname == "/docProps/app.xml")
+    about._blob = f'{_XML}<Properties xmlns="{_APP}">{program}{parts}</Properties>'.encode()
 
 
 def add_sections(presentation: Any, names: list[str]) -> None:

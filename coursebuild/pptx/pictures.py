@@ -22,6 +22,7 @@ from coursebuild.pptx.text import Style
 from coursebuild.pptx.timing import play_at_once
 from coursebuild.pptx.xml import add_vector, describe, emu
 from coursebuild.shown import Box
+from coursebuild.typstfonts import typst_fonts
 
 PPI = 432  # of formulas: 6 pixels a point, sharp on a 4K screen
 FORMULA_BASE = 22.0  # points: the size in which a formula of `size` 22 stands in text of the body's size
@@ -64,7 +65,7 @@ def formula_files(tex: str, size: float, colour: str, cache: Path) -> tuple[Path
 
 
 def _compile(source: str, kind: str, target: Path) -> None:
-    target.write_bytes(typst.compile(source.encode(), format=kind, ppi=PPI, font_paths=fonts.typst_fonts()))
+    target.write_bytes(typst.compile(source.encode(), format=kind, ppi=PPI, font_paths=typst_fonts()))
 
 
 def figure(canvas: Canvas, block: JsonDict) -> None:
@@ -76,7 +77,7 @@ def figure(canvas: Canvas, block: JsonDict) -> None:
     describe(picture, f"Figure: {block['name']}", block["alt"])
     shapes = [picture]
     for name, spans, y, size in _small_lines(canvas, block, box):
-        count = 1 if name == "Source" else lines(spans, size, box.w, canvas.cache)
+        count = 1 if name == "Source" else lines(spans, size, box.w)
         height = fit.text_height(count, size)
         place = (box.x, y - SMALL_ASCENT * size, box.w, height + (SMALL_ASCENT + SMALL_DESCENT) * size)
         shape = canvas.text_box(place, name, wrap=name != "Source")
@@ -94,7 +95,7 @@ def _small_lines(canvas: Canvas, block: JsonDict, box: Box) -> list[tuple[str, l
     if block.get("caption"):
         out.append(("Caption", block["caption"], top, box.size * CAPTION_SCALE))
     if block.get("source"):
-        size = fitting(block["source"], SOURCE[0], box.w, canvas.cache)
+        size = fitting(block["source"], SOURCE[0], box.w)
         spans = [{"k": "text", "t": block["source"]}]
         last = box.y + box.h - fit.text_height(1, size)
         out.append(("Source", spans, last if out else top, size))

@@ -40,7 +40,7 @@ def quiz(canvas: Canvas, block: JsonDict) -> None:
 def heights(canvas: Canvas, block: JsonDict, box: Box) -> list[float]:
     """Heights of the choices in points, by the lines that each needs; with the gaps they fill the block."""
     width = box.w - 2 * PAD - GUTTER - SIDE * box.size
-    counts = [lines(item["spans"], TEXT * box.size, width, canvas.cache) for item in block["items"]]
+    counts = [lines(item["spans"], TEXT * box.size, width) for item in block["items"]]
     needed = [2 * INSET + max(SIDE, TEXT * (CAPITALS + (n - 1) * (CAPITALS + LEADING))) for n in counts]
     room = box.h - (len(counts) - 1) * GAP * box.size
     return [room * share / sum(needed) for share in needed]

@@ -59,7 +59,7 @@ def row_heights(
     """
     counts = [
         max(
-            lines(cell, size, (width - 2 * PAD_X - 1) / (fit.wideness(cell) if wider else 1), canvas.cache)
+            lines(cell, size, (width - 2 * PAD_X - 1) / (fit.wideness(cell) if wider else 1))
             for cell, width in zip(row, widths, strict=True)
         )
         for row in rows

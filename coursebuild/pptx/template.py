@@ -65,6 +65,7 @@ def _write_theme(master: Any, theme: str, t: dict[str, str], font: str) -> None:
         slot[:] = []
         etree.SubElement(slot, f"{_DRAWING}srgbClr").set("val", value[1:])
     root.find(f".//{_DRAWING}clrScheme").set("name", f"Course {theme}")
+    root.set("name", f"Course {theme}")
     for kind in ("majorFont", "minorFont"):
         root.find(f".//{_DRAWING}{kind}/{_DRAWING}latin").set("typeface", font)
     part._blob = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)

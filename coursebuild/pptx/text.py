@@ -15,6 +15,7 @@ from coursebuild.model import JsonDict
 from coursebuild.pptx.xml import element
 from coursebuild.shown import BODY, CODE_SCALE, safe_link
 
+CODED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # ISO/IEC 29500-1, 22.4.2.4: how a control character is written
 RAISE = {1: 30_000, -1: -25_000}  # of super- and subscripts, in thousandths of a percent of the size
 MONOSPACED, FIXED_PITCH = "02000009000000000000", "49"  # [PANOSE] proportion 9; FIXED_PITCH | FF_MODERN
 ROLES = {  # of code tokens, in colours of the theme, so that another theme recolours listings too
@@ -31,6 +32,11 @@ TONES = {
     "good": COLOUR.ACCENT_3,
     "bad": COLOUR.ACCENT_4,
 }
+
+
+def literal(text: str) -> str:
+    """Text that PowerPoint takes for itself: it would read `_x000D_` as a character, so a word joiner parts it."""
+    return CODED.sub("_\u2060", text)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Typesetter:
     def run(self, paragraph: Any, text: str, style: Style = Style()) -> None:
         """Add one run; line breaks in `text` become spaces."""
         run = paragraph.add_run()
-        run.text = text.replace("\n", " ").replace("\r", " ").replace("\t", "    ")
+        run.text = literal(text.replace("\n", " ").replace("\r", " ").replace("\t", "    "))
         font, properties = run.font, run._r.get_or_add_rPr()
         properties.set("lang", self.language)
         properties.set("dirty", "0")  # spell checked: no red waves under new decks

@@ -286,13 +286,14 @@ def _raised(part: Part, sup: Sequence[Part]) -> str:
         return "transpose"
     if len(sup) == 1 and first.kind == "group":
         return "superscript " + row(first.inner)
-    if row(sup) == "minus one" and (part.text.isupper() or part.kind in ("function", "group") or part.text in "fg"):
+    said = row(sup)  # once: in a tower of powers each further time would double the work of all above it
+    if said == "minus one" and (part.text.isupper() or part.kind in ("function", "group") or part.text in "fg"):
         return "inverse"
     if first.text in ("l", "ℓ") and part.kind == "name":
-        return "superscript " + row(sup)  # layers are counted, not powers taken
+        return "superscript " + said  # layers are counted, not powers taken
     if all(p.kind == "words" for p in sup):
-        return row(sup)
-    return "to the " + row(sup)
+        return said
+    return "to the " + said
 
 
 def sign(part: Part, previous: Part | None, following: Part | None) -> str:

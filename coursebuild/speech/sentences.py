@@ -21,11 +21,13 @@ from coursebuild.speech.lexicon import FOLDED
 
 MAX_PAUSE = 30.0  # seconds; a longer one is a slip of the pen
 PAUSE = re.compile(r"\[\s*pause\b([^\]]*)\]", re.IGNORECASE)
+BRACKET = "\ue004"  # stands for \[ while pauses are looked for: text of a run that reads [pause 9] is none
 ABBREVIATIONS = {s for s in FOLDED if s.endswith(".")} | {"dr.", "mr.", "mrs.", "ms.", "prof.", "st.", "jr."}
 SLIP = re.compile(r"\[\s*([a-z]{4,6})\s+[\d.]+\s*s?\s*\]", re.IGNORECASE)
 NOT_LAST = ABBREVIATIONS - {"etc.", "et al.", "resp."}
 AFTER_INITIAL = {"The", "This", "That", "These", "It", "We", "And", "But", "Then", "So", "In", "For", "If", "Now",
                  "You", "There", "A", "An", "Here", "When", "Its", "Each", "Every", "They", "What", "How"}  # fmt: skip
+NEAR = 80  # characters around the end of a sentence that decide whether it is one
 END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)")
 
 
@@ -45,7 +47,8 @@ class Piece:
 
 @cache
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).use(dollarmath_plugin, allow_space=False, double_inline=True)
+    parser = MarkdownIt("commonmark", {"html": False}).use(dollarmath_plugin, allow_space=False, double_inline=True)
+    return parser.disable("text_join")  # so that what was escaped can be told from what was not
 
 
 def atoms(markdown: str) -> list[Atom]:
@@ -67,7 +70,9 @@ def _read(token: Token) -> Iterator[tuple[Literal["text", "code", "math"], str]]
         yield "math", token.content
     elif token.type in ("softbreak", "hardbreak"):
         yield "text", " "
-    elif token.type in ("text", "text_special", "html_inline", "image"):
+    elif token.type == "text_special":
+        yield "text", token.content.replace("[", BRACKET)
+    elif token.type in ("text", "html_inline", "image"):
         yield "text", token.content
 
 
@@ -87,7 +92,7 @@ def split(markdown: str) -> list[Piece]:
                 elif part is None:
                     _close(pieces, sentence)
                 else:
-                    sentence.append(Atom("text", part))
+                    sentence.append(Atom("text", part.replace(BRACKET, "[")))
         _close(pieces, sentence)
     return pieces
 
@@ -143,14 +148,15 @@ def _sentences(text: str, *, starts: bool) -> Iterator[str | None]:
 
 def _ends(text: str, end: re.Match[str]) -> bool:
     """Whether the marks at `end` close a sentence, or belong to "e.g.", "G. Hinton", "wait ... what"."""
-    following = text[end.end() :].lstrip()
+    following = text[end.end() : end.end() + NEAR].lstrip()
     if end[0][0] in "!?":
         return not following[:1].islower()
-    before = text[: end.start() + 1].split()[-1:] or [""]
+    near = text[max(0, end.start() - NEAR) : end.start() + 1].split()
+    before = near[-1:] or [""]
     last = before[0].lstrip("(\"'“‘[").lower()
     if end[0].startswith(("..", "…")):
         return not following or following[:1].isupper()
-    two = " ".join(text[: end.start() + 1].split()[-2:]).lower()
+    two = " ".join(near[-2:]).lower()
     if last in NOT_LAST and following:
         return False
     if last in ABBREVIATIONS or two in ABBREVIATIONS:

@@ -20,21 +20,34 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coursebuild import codec
 from coursebuild.assets import asset_folder
-from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.files import ROOT, cached, key_of, read_json, run_command, scratch, sha256, write_json
+from coursebuild.errors import CourseError, did_you_mean, ended
+from coursebuild.files import (
+    ROOT,
+    cached,
+    key_of,
+    read_json,
+    run_command,
+    scratch,
+    sha256,
+    usable_cores,
+    write_json,
+)
 from coursebuild.fonts import fonts_key
-from coursebuild.keys import closure, source_key, versions
+from coursebuild.keys import closure, code_digest, source_key, versions
+from coursebuild.memory import free_bytes
 from coursebuild.model import QUALITY, Clip, Clips, Section
+from coursebuild.reads import CODE, note, pointer
 
-if TYPE_CHECKING:  # draws in a process of its own; named here so that a change of it counts for this step's key
-    from coursebuild import scene_runner  # noqa: F401
-
+RUNNER = "coursebuild.scene_runner"  # imports manim: only a process of its own imports it
 LIMIT = 1800  # seconds that a scene may take
 THREAD_CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+SCENE_BYTES = 170 * 2**20  # manim and the scene, measured
+PIXEL_BYTES = 120  # for every pixel of the picture, by each section that is painted and coded; measured
+LOOK = "it said nothing; build it again with --verbose"
 FONT_ASSETS = ("inter", "jetbrains-mono", "stix")  # variable fonts: Typst reads them as they are
 
 
@@ -53,6 +66,7 @@ class Job:
     title: str
     kicker: str
     code: str  # digest of all sources and tools, see `code_key`
+    tools: str  # of the builder's part of them, which paints and codes
 
 
 def animate(inputs: dict[str, Path], products: dict[str, Path], params: dict[str, Any], cache: Path) -> None:
@@ -63,13 +77,17 @@ def animate(inputs: dict[str, Path], products: dict[str, Path], params: dict[str
     """
     scenes = params["scenes"] if "scenes" in params else read_json(inputs["scenes"])
     jobs = [job_for(name, wanted, inputs, params) for name, wanted in scenes.items()]
-    with ThreadPoolExecutor(max_workers=max(1, min(len(jobs), len(os.sched_getaffinity(0))))) as pool:
-        running = [pool.submit(drawn, job, cache) for job in jobs]  # every scene ends, also if one fails
+    at_once, threads = shares(len(jobs), params["quality"], cores(), free_bytes())
+    with ThreadPoolExecutor(at_once) as pool:
+        running = [pool.submit(drawn, job, cache, threads) for job in jobs]  # every scene ends, also if one fails
     entries = [future.result() for future in running]
+    note("scene", CODE)
+    note("theme", "/fonts", pointer("themes", params["theme"]))
+    note("record", *(pointer(kind, name) for _, reads in entries for kind, names in reads.items() for name in names))
     folder = products["clips"]
     folder.mkdir(parents=True, exist_ok=True)
     clips = {}
-    for job, entry in zip(jobs, entries, strict=True):
+    for job, (entry, _) in zip(jobs, entries, strict=True):
         clips[job.name] = unpack(entry, job, folder)
         check_sections(clips[job.name], job, scenes[job.name]["beats"])
     Clips(clips).save(folder / "clips.json")
@@ -100,7 +118,26 @@ def job_for(name: str, wanted: dict[str, Any], inputs: dict[str, Path], params: 
         wanted["title"],
         wanted["kicker"],
         code_key(tree, name, source, kit),
+        source_key(RUNNER),
     )
+
+
+def cores() -> int:
+    """The cores that this step may use, as `coursebuild.work` tells its steps."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdigit() and int(told) else usable_cores()
+
+
+def shares(scenes: int, quality: str, cores: int, memory: int) -> tuple[int, int]:
+    """How many scenes to draw at once, and with how many threads each.
+
+    A scene paints and codes several sections at once, so it can use two cores, and more of them when it has begun:
+    where cores are few, scenes come one after the other, or a long one would be alone with one core in the end.
+    """
+    width, height, _ = QUALITY[quality]
+    section = PIXEL_BYTES * width * height
+    at_once = max(1, min(scenes, cores // 2, memory // (SCENE_BYTES + 2 * section)))
+    return at_once, max(1, min(cores // at_once, (memory // at_once - SCENE_BYTES) // section))
 
 
 # ------------------------------------------------------------------ keys
@@ -115,14 +152,17 @@ def parse(source: Path) -> ast.Module:
 
 def code_key(tree: ast.Module, name: str, source: Path, kit: Path) -> str:
     """Digest of the scene's class, of what stands beside it, of the kit's files that it uses, and of the tools."""
-    files, foreign = closure(source, (kit.parent, source.parent))
-    texts = sorted((f.name, sha256(f)) for f in files if f != source)
-    runner = source_key("coursebuild.scene_runner")
-    return key_of(scene_code(tree, name), texts, versions(foreign), runner, fonts_key())
+    text = scene_code(tree, name)
+    with scratch("scene-code") as folder:  # what is behind the imports of this scene alone
+        alone = folder / source.name
+        alone.write_text(text, encoding="utf-8")
+        files, foreign = closure(alone, (kit.parent, source.parent))
+    texts = sorted((f.name, code_digest(f)) for f in files if f != alone)
+    return key_of(text, texts, versions(foreign), source_key(RUNNER), fonts_key())
 
 
 def scene_code(tree: ast.Module, name: str) -> str:
-    """The file without the scenes that `name` does not mention, without comments and layout."""
+    """The file without the scenes that `name` does not mention, without imports for these, comments and layout."""
     scenes = {
         node.name
         for node in tree.body
@@ -136,7 +176,16 @@ def scene_code(tree: ast.Module, name: str) -> str:
         mentioned = {n.id for n in ast.walk(by_name[current]) if isinstance(n, ast.Name)}
         todo += (mentioned & scenes) - wanted
     kept = [n for n in tree.body if not (isinstance(n, ast.ClassDef) and n.name in scenes - wanted)]
-    return ast.unparse(ast.Module(kept, []))
+    mentioned = {n.id for node in kept for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return ast.unparse(ast.Module([n for n in kept if _is_used(n, mentioned)], []))
+
+
+def _is_used(node: ast.stmt, mentioned: set[str]) -> bool:
+    """Whether a statement is no import, or one that gives a name which is mentioned."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return True
+    given = {(a.asname or a.name).partition(".")[0] for a in node.names}
+    return bool(given & (mentioned | {"*", "annotations"}))
 
 
 def show_key(job: Job) -> str:
@@ -162,27 +211,27 @@ def values_read(record: Path, reads: dict[str, list[str]]) -> dict[str, Any]:
 # ------------------------------------------------------------------ drawing
 
 
-def drawn(job: Job, cache: Path) -> Path:
-    """The cache entry (a zip file) of a scene, drawn if it is not there."""
+def drawn(job: Job, cache: Path, threads: int = 1) -> tuple[Path, dict[str, list[str]]]:
+    """The cache entry (a zip file) of a scene, drawn if it is not there, and what it read from the record."""
     base = show_key(job)
     manifest = cache / "scene-reads" / base[:2] / f"{base}.json"
     known = load_manifest(manifest)
     for reads in known:
         entry = entry_path(cache, base, job, reads)
         if entry.exists():
-            return cached(cache, "scenes", entry.stem, ".zip", lambda path: draw_into(path, job))
+            return cached(cache, "scenes", entry.stem, ".zip", lambda path: draw_into(path, job, cache, threads)), reads
     with scratch("scene") as folder:
-        result = draw(job, folder)
+        result = draw(job, folder, cache, threads)
         if result["reads"] not in known:
             write_json(manifest, [*known, result["reads"]])
         entry = entry_path(cache, base, job, result["reads"])
-        return cached(cache, "scenes", entry.stem, ".zip", lambda path: pack(path, folder, result))
+        return cached(cache, "scenes", entry.stem, ".zip", lambda path: pack(path, folder, result)), result["reads"]
 
 
-def draw_into(path: Path, job: Job) -> None:
+def draw_into(path: Path, job: Job, cache: Path, threads: int) -> None:
     """Draw again what was found damaged."""
     with scratch("scene") as folder:
-        pack(path, folder, draw(job, folder))
+        pack(path, folder, draw(job, folder, cache, threads))
 
 
 def entry_path(cache: Path, base: str, job: Job, reads: dict[str, list[str]]) -> Path:
@@ -193,14 +242,14 @@ def entry_path(cache: Path, base: str, job: Job, reads: dict[str, list[str]]) ->
 def load_manifest(path: Path) -> list[dict[str, list[str]]]:
     """The lists of names read; an unreadable file is as good as none."""
     try:
-        return read_json(path)
-    except (FileNotFoundError, json.JSONDecodeError):
+        return [{kind: [str(n) for n in reads[kind]] for kind in ("metrics", "arrays")} for reads in read_json(path)]
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return []
 
 
-def draw(job: Job, folder: Path) -> dict[str, Any]:
-    """Run the scene in a process of its own; result.json of `scene_runner`. Raises CourseError if it fails."""
-    order = {
+def order(job: Job, folder: Path, cache: Path, threads: int) -> dict[str, Any]:
+    """What `scene_runner` is told: it leaves the clip in `folder` and finds sections in `cache`."""
+    return {
         "file": str(job.source),
         "scene": job.name,
         "record": str(job.record.parent),
@@ -212,11 +261,19 @@ def draw(job: Job, folder: Path) -> dict[str, Any]:
         "quality": job.quality,
         "fonts": [str(asset_folder(name)) for name in FONT_ASSETS],
         "out": str(folder),
+        "cache": str(cache.resolve()),
+        "tools": job.tools,
+        "threads": threads,
+        "parent": os.getpid(),
     }
-    write_json(folder / "job.json", order)
+
+
+def draw(job: Job, folder: Path, cache: Path, threads: int) -> dict[str, Any]:
+    """Run the scene in a process of its own; result.json of `scene_runner`. Raises CourseError if it fails."""
+    write_json(folder / "job.json", order(job, folder, cache, threads))
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = dict.fromkeys(THREAD_CAPS, "1") | {"PYTHONPATH": path}
-    command = [sys.executable, "-m", "coursebuild.scene_runner", folder / "job.json"]
+    environment = dict.fromkeys(THREAD_CAPS, "1") | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"}  # the order of sets
+    command = [sys.executable, "-m", RUNNER, folder / "job.json"]
     try:
         done = run_command(command, env=environment, cwd=folder, timeout=LIMIT)
     except subprocess.TimeoutExpired:
@@ -227,8 +284,9 @@ def draw(job: Job, folder: Path) -> dict[str, Any]:
         raise CourseError(what, file=file, line=line or job.line, hint=hint)
     if done.returncode or not (folder / "result.json").exists():
         last = " | ".join(done.stdout.strip().splitlines()[-4:])
+        how, hint = ended(done.returncode, "the scene")
         raise CourseError(
-            f"the scene `{job.name}` ended with status {done.returncode}", file=job.source, line=job.line, hint=last
+            f"the scene `{job.name}` ended {how}", file=job.source, line=job.line, hint=hint or last or LOOK
         )
     return verified(read_json(folder / "result.json"), folder / f"{job.name}.mp4", job)
 
@@ -263,7 +321,8 @@ def unpack(entry: Path, job: Job, folder: Path) -> Clip:
             (folder / name).write_bytes(archive.read(name))
     sections = [Section(**section) for section in result["sections"]]
     width, height, _ = QUALITY[job.quality]
-    return Clip(file, sha256(folder / file), width, height, sections, result["posters"], result["alt"])
+    pictures = key_of([sha256(folder / name) for name in result["posters"]])
+    return Clip(file, sha256(folder / file), width, height, sections, result["posters"], result["alt"], pictures)
 
 
 def check_sections(clip: Clip, job: Job, beats: int) -> None:

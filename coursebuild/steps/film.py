@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,12 @@ from coursebuild.errors import CourseError
 from coursebuild.files import cached, key_of, sha256
 from coursebuild.model import FPS, QUALITY, Clips, Deck, Frames, Record, Speech, TimedSlide, Timeline
 from coursebuild.mux import Piece
-from coursebuild.shown import provenance
+from coursebuild.origin import provenance
+from coursebuild.reads import note, noted
 
+# Stills are coded as if each stayed for a second, and moved to their times when they are joined: what is said does not
+# count for them. (libx264 codes a picture the better the longer it stays, up to a second.)
+CODED = FPS
 CFR_KEY = 5 * FPS  # in a film for editors, frames between two points to cut at
 LANGUAGES = {"en": "eng", "de": "deu", "es": "spa", "fr": "fra", "it": "ita", "pt": "por"}  # ISO 639-1, 639-2
 
@@ -76,12 +81,20 @@ def _load(inputs: dict[str, Path | None], every: bool, cache: Path) -> _Sources:
         speech=Speech.load(paths["speech"]),
         frames=Frames.load(paths["frames"]),
         clips=Clips.load(paths["clips"]) if "clips" in paths else Clips({}),
-        deck=Deck.load(paths["shown"]),
+        deck=_deck(paths["shown"]),
         folders={name: path.parent for name, path in paths.items()},
-        origin=provenance(Record.load(paths["record"])) if "record" in paths else "",
+        origin=provenance(noted(Record.load(paths["record"]))) if "record" in paths else "",
         every=every,
         cache=cache,
     )
+
+
+def _deck(shown: Path) -> Deck:
+    """The deck, of which a film uses only what it says of itself and which slides are titles."""
+    deck = Deck.load(shown)
+    note("shown", *(f"/{name}" for name in ("day", "title", "course", "run_line", "language")))
+    note("shown", *(f"/slides/{i}/{name}" for i in range(len(deck.slides)) for name in ("id", "kind")))
+    return deck
 
 
 def _check_size(sources: _Sources, quality: str | None) -> None:
@@ -108,14 +121,21 @@ def _check_size(sources: _Sources, quality: str | None) -> None:
 def _pictures(slide: TimedSlide, sources: _Sources) -> Piece:
     if slide.scene is not None:
         return _animation(slide, sources)
-    states = [(_png(slide, step, sources), frames) for step, frames in _states(slide, sources)]
-    key = key_of(codec.VERSION, sources.size, sources.every, [(sha256(png), n) for png, n in states])
+    steps, lasting = zip(*_states(slide, sources), strict=True)
+    pictures = [_png(slide, step, sources) for step in steps]
+    coded = lasting if sources.every else [CODED] * len(pictures)
+    key = key_of(codec.VERSION, sources.size, sources.every, [*zip(map(sha256, pictures), coded, strict=True)])
 
     def make(path: Path) -> None:
-        _code(path, ((_read_png(png, sources.size), n) for png, n in states), sources)
+        _code(path, ((_read_png(png, sources.size), n) for png, n in zip(pictures, coded, strict=True)), sources)
 
     path = cached(sources.cache, "still", key, ".mp4", make)
-    return Piece(path, codec.read_packets(path))
+    segment = codec.read_packets(path)
+    if not sources.every:
+        starts = [0, *accumulate(lasting)][:-1]
+        # a picture that is alone has an empty one after it, see VideoWriter.end
+        segment = segment.retimed(starts if len(starts) > 1 else [0, 1], slide.frames)
+    return Piece(path, segment)
 
 
 def _states(slide: TimedSlide, sources: _Sources) -> list[tuple[int, int]]:

@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from coursebuild.errors import CourseError
 from coursebuild.files import cached, key_of, link_or_copy, scratch
 from coursebuild.model import Deck, JsonDict, Script
+from coursebuild.reads import WITHOUT_LINES, note
 from coursebuild.speech.sentences import split
 from coursebuild.typeset import Prepared, Preparer, Sheet
 
@@ -18,6 +20,8 @@ def handout(inputs: dict[str, Path], products: dict[str, Path], params: dict[str
     params: "theme" (light: it is for paper). Raises CourseError for missing figures, characters, bad formulas.
     """
     preparer = Preparer(Deck.load(inputs["shown"]), inputs["record"], inputs.get("clips"), params["theme"])
+    for name in ("shown", "spoken"):
+        note(name, WITHOUT_LINES)
     prepared = preparer.run()
     said = _said(Script.load(inputs["spoken"]), preparer)
     for slide in prepared.data["slides"]:
@@ -41,7 +45,11 @@ def _said(script: Script, preparer: Preparer) -> dict[str, list[list[JsonDict]]]
 
 def _paragraph(text: str, line: int, preparer: Preparer) -> list[JsonDict]:
     spans: list[JsonDict] = []
-    for piece in split(text):
+    try:
+        pieces = split(text)
+    except CourseError as error:
+        raise preparer.error(error.what, line, error.hint) from None
+    for piece in pieces:
         if spans and piece.atoms:
             spans.append({"k": "text", "t": " "})
         for atom in piece.atoms:

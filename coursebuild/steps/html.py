@@ -40,7 +40,6 @@ from coursebuild.shown import (
 )
 
 TEMPLATES = ROOT / "templates"
-TEMPLATE_FILES = ("deck.html.j2", "deck.css", "deck.js")
 ASCENT = 0.31  # of the size: Typst measures from the top of capitals to the baseline
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 ITALIC = [*range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C), 0x210E]
@@ -66,8 +65,8 @@ def html(inputs: dict[str, Path], products: dict[str, Path], params: dict, cache
         "theme": name,
         "tokens": themes.tokens(name),
         "footer": footer(sources.deck),
-        "footer_size": fitting(footer(sources.deck), *FOOTER, cache),
-        "origin_size": fitting(sources.deck.run_line, *ORIGIN, cache),
+        "footer_size": fitting(footer(sources.deck), *FOOTER),
+        "origin_size": fitting(sources.deck.run_line, *ORIGIN),
         "artwork": _data_uri(artwork(sources.deck, name, "svg", cache), "image/svg+xml"),
         "policy": Markup(POLICY.format(digests=" ".join(map(_digest, [*scripts, _speaker_script(reveal)])))),
         "licence": Markup(_read(reveal / "LICENSE").strip().replace("--", "- -")),
@@ -96,7 +95,7 @@ def _environment(sources: Sources, theme: str, cache: Path) -> jinja2.Environmen
         "box": sources.box,
         "code_size": partial(_code_size, sources),
         "figure_uri": lambda block: _data_uri(sources.figure(block, theme, ".svg"), "image/svg+xml"),
-        "source_size": lambda block: source_size(block["source"], sources.box(block), cache),
+        "source_size": lambda block: source_size(block["source"], sources.box(block)),
         "clip": partial(_clip, sources),
         "notes": sources.notes,
         "placed": lambda slide: [_placed(sources.box(block), block) for block in walk(slide.blocks)],

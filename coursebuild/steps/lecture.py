@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from coursebuild import lint
-from coursebuild.errors import CourseError, did_you_mean
+from coursebuild.elements import PRIVATE, Elements, run_line
+from coursebuild.errors import CourseError, raise_all
 from coursebuild.files import write_json
 from coursebuild.markup import Reader
 from coursebuild.model import Deck, JsonDict, Record, Script
-from coursebuild.template import Elements, render, run_line
+from coursebuild.reading import dotted, read_text
+from coursebuild.reads import THERE, note, noted
+from coursebuild.shapes import Wrong, build, everywhere, no_control_characters
+from coursebuild.template import render
+from coursebuild.yamltext import parse_yaml
 
-FRONT_KEYS = {"day": int, "title": str, "subtitle": str, "language": str}
+LANGUAGE = re.compile(r"[a-z]{2,3}")  # ISO 639
+MOST_CHARACTERS = 200_000  # of a lecture; a long one has 40,000
 
 
-def front_matter(text: str, lecture: Path) -> tuple[JsonDict, str]:
+@dataclass(frozen=True)
+class Front:
+    """The front matter of a lecture."""
+
+    day: int
+    title: str
+    subtitle: str = ""
+    language: str = "en"
+
+    def check(self) -> None:
+        for name, text in (("title", self.title), ("subtitle", self.subtitle)):
+            if found := PRIVATE.search(text):
+                raise Wrong(f"holds the character U+{ord(found[0]):04X}, which cannot be shown", (name,))
+        if not self.title.strip():
+            raise Wrong("is empty", ("title",))
+        if not LANGUAGE.fullmatch(self.language):
+            raise Wrong(f"is {self.language!r}, which is no language", ("language",), "write en")
+
+
+def front_matter(text: str, lecture: Path) -> tuple[Front, str]:
     """The YAML between the first two `---` lines, and the rest with its line numbers kept (blank lines)."""
     lines = text.split("\n")
-    if lines[0].strip() != "---" or "---" not in [x.strip() for x in lines[1:]]:
+    ends = [i for i, line in enumerate(lines) if line.strip() == "---"][:2]
+    if len(ends) < 2 or ends[0] != 0:
         raise CourseError("has no front matter", file=lecture, line=1, hint="begin with ---, day: 4, title: ..., ---")
-    end = 1 + [x.strip() for x in lines[1:]].index("---")
+    end = ends[1]
+    value, line_of = parse_yaml("\n".join(lines[1:end]), lecture, first_line=2)
     try:
-        front = yaml.safe_load("\n".join(lines[1:end])) or {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = 2 + mark.line if mark else 1
-        raise CourseError(f"not valid YAML: {getattr(error, 'problem', error)}", file=lecture, line=line) from None
-    if not isinstance(front, dict):
-        raise CourseError("front matter is no list of names and values", file=lecture, line=2, hint="write day: 4")
-    for key, value in front.items():
-        line = next((i + 1 for i, x in enumerate(lines[:end]) if x.startswith(f"{key}:")), 1)
-        if key not in FRONT_KEYS:
-            raise CourseError(
-                f"unknown entry `{key}`", file=lecture, line=line, hint=did_you_mean(str(key), FRONT_KEYS)
-            )
-        if not isinstance(value, FRONT_KEYS[key]):
-            raise CourseError(f"`{key}` is {value!r}, not {FRONT_KEYS[key].__name__}", file=lecture, line=line)
-    for key in ("day", "title"):
-        if key not in front:
-            raise CourseError(f"front matter lacks `{key}`", file=lecture, line=1, hint=f"add {key}: ...")
+        everywhere(no_control_characters, value)
+        front = build(Front, value or {})
+    except Wrong as error:
+        if len(error.path) == 1 and error.what == "is missing":
+            name = error.path[0]
+            hint = f"add {name}: ..."
+            raise CourseError(f"front matter lacks `{name}`", file=lecture, line=1, hint=hint) from None
+        what = f"`{dotted(error.path)}` {error.what}" if error.path else f"front matter {error.what}"
+        raise CourseError(what, file=lecture, line=line_of(error.path), hint=error.hint) from None
     return front, "\n".join([""] * (end + 1) + lines[end + 1 :])
 
 
@@ -49,31 +67,30 @@ def read_lecture(
     lecture: Path, script: Path, record: Record, syllabus: JsonDict, course: str
 ) -> tuple[Deck, Script, list[lint.Problem]]:
     """Deck, narration and what lint found; raises CourseError for what cannot be built."""
-    try:
-        text = lecture.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        line = lecture.read_bytes()[: error.start].count(b"\n") + 1
-        raise CourseError("is not UTF-8", file=lecture, line=line, hint="save it as UTF-8") from None
-    front, body = front_matter(text.replace("\r\n", "\n"), lecture)
-    if front["day"] != record.day:
-        raise CourseError(f"says day {front['day']}, the file name says {record.day}", file=lecture, line=1)
-    elements = Elements(record, script, syllabus)
+    text = read_text(lecture)
+    if len(text) > MOST_CHARACTERS:
+        what = f"has {len(text):,} characters, at most {MOST_CHARACTERS:,} are read"
+        raise CourseError(what, file=lecture, line=1, hint="make it two days")
+    front, body = front_matter(text, lecture)
+    if front.day != record.day:
+        raise CourseError(f"says day {front.day}, the file name says {record.day}", file=lecture, line=1)
+    measured = noted(record)  # lint looks at all of it, but only what the lecture asks for can change what it says
+    elements = Elements(measured, script, syllabus)
     reader = Reader(render(body, lecture, elements), lecture)
-    reader.read(front["title"], front.get("subtitle", ""), f"Day {record.day}")
-    language = front.get("language", "en")
-    shared: dict[str, Any] = {"day": record.day, "title": front["title"], "language": language}
+    reader.read(front.title, front.subtitle, f"Day {record.day}")
+    shared: dict[str, Any] = {"day": record.day, "title": front.title, "language": front.language}
     source = f"lectures/{lecture.name}"
     deck = Deck(
         **shared,
         slug=record.slug,
         course=course,
-        subtitle=front.get("subtitle", ""),
-        run_line=run_line(record),
+        subtitle=front.subtitle,
+        run_line=run_line(measured),
         slides=reader.slides,
         source=source,
     )
     spoken = Script(**shared, slides=reader.spoken, source=source)
-    problems = lint.check(body, lecture, deck, spoken, record, syllabus, elements.claims_used)
+    problems = lint.check(text, lecture, deck, spoken, record, syllabus, elements.claims_used)
     return deck, spoken, problems
 
 
@@ -81,14 +98,11 @@ def lecture(inputs: dict[str, Path], products: dict[str, Path], params: dict, ca
     """Step: inputs lecture, script, record; products shown, spoken, scenes; params course, syllabus
     (the day's entry)."""
     record = Record.load(inputs["record"])
+    note("script", THERE)  # of which `code` reads the functions that it shows
     deck, spoken, problems = read_lecture(
         inputs["lecture"], inputs["script"], record, params["syllabus"], params["course"]
     )
-    errors = [p for p in problems if p.level == "error"]
-    if errors:
-        first, more = errors[0], len(errors) - 1
-        also = f" (and {more} more: see build.py check)" if more else ""
-        raise CourseError(first.what + also, file=first.file, line=first.line, hint=first.hint)
+    raise_all([CourseError(p.what, file=p.file, line=p.line, hint=p.hint) for p in problems if p.level == "error"])
     deck.save(products["shown"])
     spoken.save(products["spoken"])
     # what an animation must know of the lecture: so that it is rendered again for these alone, not for every word

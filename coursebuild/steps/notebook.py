@@ -6,6 +6,7 @@ which the script imports. It is stored without outputs, and the same script give
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -19,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from coursebuild.errors import CourseError
 from coursebuild.files import atomic, scratch, sha256
 from coursebuild.keys import closure
+from coursebuild.reading import read_text
 
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 TIMEOUT = 900  # seconds for one cell, when a notebook is proven
@@ -53,9 +55,7 @@ def notebook(inputs: dict[str, Path], products: dict[str, Path], params: dict[st
 def make_notebook(script: Path, repository: str, branch: str) -> nbformat.NotebookNode:
     """The notebook of a py:percent script; CourseError if it has no code cell."""
     cells = [
-        cell
-        for cell in jupytext.reads(script.read_text(encoding="utf-8"), fmt="py:percent").cells
-        if cell.source.strip()
+        cell for cell in jupytext.reads(read_text(script, code=True), fmt="py:percent").cells if cell.source.strip()
     ]
     first = next((i for i, cell in enumerate(cells) if cell.cell_type == "code"), None)
     if first is None:
@@ -98,17 +98,32 @@ def helper_files(script: Path) -> dict[str, str]:
     for path in closure(script, (folder,))[0]:
         if path == script:
             continue
-        text = path.read_text(encoding="utf-8")
-        if "'''" in text or text.endswith("\\"):
-            hint = 'write strings of several lines with """'
+        text = read_text(path, code=True)
+        name = path.relative_to(folder).as_posix()
+        if not _says(_assignment(name, text), text):
+            hint = 'write strings of several lines with """, and end the file with a line feed'
             raise CourseError("cannot be put into a notebook: it contains '''", file=path, line=1, hint=hint)
-        found[path.relative_to(folder).as_posix()] = text
+        found[name] = text
     return dict(sorted(found.items()))
+
+
+def _assignment(name: str, text: str) -> str:
+    """The line of Python that puts a file's text into the cell, such that a person can read it."""
+    return f"files[{name!r}] = r'''{text}'''"
+
+
+def _says(code: str, text: str) -> bool:
+    """Whether the code is one assignment of that text: nothing in the text ended the string or began another."""
+    try:
+        body = ast.parse(code).body
+        return len(body) == 1 and isinstance(body[0], ast.Assign) and ast.literal_eval(body[0].value) == text
+    except (SyntaxError, ValueError):
+        return False
 
 
 def setup_cell(helpers: dict[str, str]) -> nbformat.NotebookNode:
     """One cell, folded in Colab, that writes the helpers beside the notebook."""
-    files = "\n".join(f"files[{name!r}] = r'''{text}'''" for name, text in helpers.items())
+    files = "\n".join(_assignment(name, text) for name, text in helpers.items())
     return new_code_cell(SETUP.format(files=files))
 
 

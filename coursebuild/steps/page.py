@@ -9,9 +9,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from coursebuild import mathtex, web
+from coursebuild import captions, mathtex, web
 from coursebuild.errors import CourseError
+from coursebuild.links import web_address
 from coursebuild.model import FPS, Deck, Record, Script, Speech, Timeline
+from coursebuild.reads import SIZE, WITHOUT_LINES, note
 from coursebuild.speech.sentences import Atom, split
 from coursebuild.speech.written import written
 
@@ -40,6 +42,8 @@ def page(inputs: dict[str, Path], products: dict[str, Path], params: JsonDict, c
     """
     deck, spoken = Deck.load(inputs["shown"]), Script.load(inputs["spoken"])
     timeline = Timeline.load(inputs["timeline"])
+    for name in ("shown", "spoken"):
+        note(name, WITHOUT_LINES)
     folder = inputs["record"] if inputs["record"].is_dir() else inputs["record"].parent
     record = Record.load(folder / "record.json")
     if {deck.day, spoken.day, record.day} != {deck.day}:
@@ -76,6 +80,7 @@ def page(inputs: dict[str, Path], products: dict[str, Path], params: JsonDict, c
 
 def _voice(inputs: dict[str, Path]) -> list[str]:
     """The voice's own line of credit, which begins with "Voice:"."""
+    note("speech", "/voice_line")
     return [Speech.load(inputs["speech"]).voice_line] if "speech" in inputs else []
 
 
@@ -136,7 +141,7 @@ def _chapter_track(timeline: Timeline) -> str:
         return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ms:03}"
 
     cues = [
-        f"{stamp(s.start)} --> {stamp(s.start + s.frames)}\n{' '.join(s.title.split()).replace('-->', '→')}\n"
+        f"{stamp(s.start)} --> {stamp(s.start + s.frames)}\n{captions.escaped(' '.join(s.title.split()))}\n"
         for s in timeline.slides
     ]
     return "\n".join(["WEBVTT\n", *cues])
@@ -147,6 +152,8 @@ def _chapter_track(timeline: Timeline) -> str:
 
 def _downloads(inputs: dict[str, Path], files: dict[str, str]) -> list[JsonDict]:
     """What can be taken along; the size is known for what is an input."""
+    for key, *_ in DOWNLOADS:
+        note(key, SIZE)
     return [
         {
             "key": key,
@@ -269,7 +276,7 @@ def _provenance(record: Record, repository: str, branch: str) -> list[tuple[str,
         ("Packages", ", ".join(f"{name} {packages[name]}" for name in sorted(packages))),
         ("Data", Markup("<br>").join(_data_line(d) for d in p.get("data") or [])),
         ("Took", f"{p['seconds']:.3g} s" if p.get("seconds") is not None else ""),
-        ("Date", str(p.get("date", ""))),
+        ("Date", " ".join(str(p[key]) for key in ("date", "time") if p.get(key))),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -284,7 +291,7 @@ def _script_link(script: str, repository: str, branch: str) -> str | Markup:
 
 def _data_line(data: JsonDict) -> Markup:
     source, n = str(data.get("source", "")), data.get("n")
-    url = web.safe_url(source)
+    url = web_address(source)
     shown = Markup('<a href="{}">{}</a>').format(url, source) if url else escape(source)
     count = f", {n:,} items" if isinstance(n, int) else ""
     return Markup("{}{}{}{}").format(data.get("name", ""), ": " if source else "", shown, count)

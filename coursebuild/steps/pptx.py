@@ -21,7 +21,7 @@ from coursebuild.pptx.check import problems
 from coursebuild.pptx.fit import title_size
 from coursebuild.pptx.package import add_sections, save, set_properties
 from coursebuild.pptx.template import AUTHOR, FOOTER, KICKER, NUMBER, new_presentation
-from coursebuild.pptx.text import Style, Typesetter
+from coursebuild.pptx.text import Style, Typesetter, literal
 from coursebuild.pptx.xml import decorate, describe, emu
 from coursebuild.shown import FOOTER as FOOTER_LINE
 from coursebuild.shown import ORIGIN, Box, Sources, footer, over_title, provenance, walk
@@ -49,7 +49,8 @@ def pptx(inputs: dict[str, Path], products: dict[str, Path], params: dict, cache
         made = presentation.slides.add_slide(layouts[layout_of(slide)])
         _draw_slide(Canvas(made, sources, pen, tokens, name, cache), slide)
     title = f"Day {deck.day}: {deck.title}"
-    set_properties(presentation, title, deck.course, deck.language, provenance(sources.record))
+    measured = str(sources.record.provenance.get("date", ""))
+    set_properties(presentation, title, deck.course, deck.language, provenance(sources.record), measured)
     add_sections(presentation, [slide.kicker for slide in deck.slides])
     _refuse(sources, problems(presentation))
     save(presentation, products["pptx"])
@@ -77,7 +78,7 @@ def _draw_slide(canvas: Canvas, slide: Slide) -> None:
     if slide.kind == "content":
         canvas.drop_bodies()
         _frame(canvas, slide, fields)
-    made.notes_slide.notes_text_frame.text = "\n".join(canvas.sources.notes(slide))
+    made.notes_slide.notes_text_frame.text = literal("\n".join(canvas.sources.notes(slide)))
     canvas.builds.write(made)
 
 
@@ -111,7 +112,7 @@ def _cover(canvas: Canvas, slide: Slide, fields: dict[int, Any]) -> None:
 def _fill(placeholder: Any, text: str) -> None:
     """Put a text into a placeholder, or remove the placeholder where there is none."""
     if text.strip():
-        placeholder.text_frame.text = text
+        placeholder.text_frame.text = literal(text)
     else:
         placeholder._element.getparent().remove(placeholder._element)
 
@@ -146,8 +147,8 @@ def _frame(canvas: Canvas, slide: Slide, fields: dict[int, Any]) -> None:
     origin = fields[AUTHOR]
     canvas.slide.shapes._spTree.append(origin._element)  # read after the content
     _fill(origin, deck.run_line)
-    _resize(origin, fitting(deck.run_line, *ORIGIN, canvas.cache))
-    _footer(canvas.slide, footer(deck), fitting(footer(deck), *FOOTER_LINE, canvas.cache))
+    _resize(origin, fitting(deck.run_line, *ORIGIN))
+    _footer(canvas.slide, footer(deck), fitting(footer(deck), *FOOTER_LINE))
     bar = (0, PAGE[1] - PROGRESS, PAGE[0] * slide.n / total, PROGRESS)
     canvas.rectangle(bar, "Progress", COLOUR.ACCENT_1)
 
@@ -165,7 +166,7 @@ def _footer(slide: Any, text: str, size: float) -> None:
         tree.append(element)
         if index == FOOTER:
             shape = slide.shapes[-1]
-            shape.text_frame.text = text
+            shape.text_frame.text = literal(text)
             _resize(shape, size)
 
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from coursebuild.errors import CourseError
+from coursebuild import runs
+from coursebuild import theme as themes
+from coursebuild.assets import cache_dir
+from coursebuild.errors import CourseError, ended
 from coursebuild.files import ROOT, read_json, scratch, sha256, usable_cores, write_json
 from coursebuild.model import Figure, Record
-
-if TYPE_CHECKING:  # runs in the fresh process; named here so that a change of it counts for this step's key
-    from coursebuild import figures, script_runner  # noqa: F401
+from coursebuild.reads import note
+from coursebuild.wanted import check_wanted
 
 MAX_THREADS = 4  # of a script: its results must not depend on how many steps a build runs side by side
 LIMITS = {"smoke": 120, "quick": 300, "full": 1800}  # seconds, for scripts that state no LIMIT_SECONDS
 
 
 def run(inputs: dict[str, Path], products: dict[str, Path], params: dict[str, Any], cache: Path) -> None:
-    """Step: input script; product record (folder); params preset, settings, limit (seconds or None).
+    """Step: input script; product record (folder); params preset, settings, limit (seconds or None), again.
+
+    What was measured before under the same conditions is taken from the cache, unless `again` is true.
 
     Raises CourseError, with the line in the script, if the script fails, takes longer than its limit, measures
     nothing, or leaves something that a record cannot keep. The log is kept in the record, or after a failure in the
@@ -32,24 +38,35 @@ def run(inputs: dict[str, Path], products: dict[str, Path], params: dict[str, An
     """
     script, target = inputs["script"].resolve(), products["record"].resolve()
     target.mkdir(parents=True, exist_ok=True)
+    check_wanted(script, params.get("settings") or {})
+    note("theme", "/themes", "/fonts/text")
+    given = fonts()
+    key = runs.run_key(script, params, given)
+    if not params.get("again") and runs.take(cache, key, target):
+        return
     limit = params.get("limit") or limit_of(script, params.get("preset"))
     log = target / "stdout.log"
     try:
         with scratch("run") as folder:
-            execute(script, target, params, fonts(cache), limit, folder, log)
+            execute(script, target, params, given, limit, folder, log)
+        hide_places([log, target / "result.json"], {folder: ".", script.parent.parent: "."})
         record = make_record(script, target)
         check_settings(record, params.get("settings") or {}, script)
     except CourseError as error:
         raise with_log(error, log, cache / "logs" / f"{script.stem}.log") from None
     record.save(target / "record.json")
+    if runs.run_key(script, params, given) == key:  # else a source was saved meanwhile: nobody knows which one ran
+        chosen = {**params, "preset": record.provenance["preset"]}
+        runs.keep(cache, runs.run_key(script, chosen, given), target)
 
 
 def execute(
     script: Path, target: Path, params: dict[str, Any], font_folders: list[str], limit: float, cwd: Path, log: Path
 ) -> None:
     """Run the script in a process of its own, in an empty folder; CourseError if it fails or takes too long."""
-    theme = read_json(ROOT / "templates" / "theme.json")
+    theme = themes.everything()
     job = {
+        "parent": os.getpid(),
         "script": str(script),
         "preset": params.get("preset"),
         "out": str(target),
@@ -87,12 +104,29 @@ def execute(
         what, file, line, hint = read_json(target / "error.json")
         raise CourseError(what, file=shown_path(file), line=line, hint=hint)
     if status or not (target / "result.json").exists():
-        raise CourseError(f"the script's process ended {_how(status)}", file=shown_path(script), line=1)
+        how, hint = ended(status, "the script")
+        nothing = "" if status else " and no results"
+        raise CourseError(f"the script's process ended {how}{nothing}", file=shown_path(script), line=1, hint=hint)
+
+
+def hide_places(files: list[Path], places: dict[Path, str]) -> None:
+    """Take out of texts that are published where this machine keeps things; `places` and what they become."""
+    home = Path(os.environ.get("HOME") or "/")
+    known = {Path(tempfile.gettempdir()): "<tmp>", home: "~", Path(sys.prefix): "<python>", cache_dir(): "<cache>"}
+    known |= {ROOT: "."} | places
+    forms = [(path, name) for place, name in known.items() for path in (place, place.resolve())]
+    names = {str(path): name for path, name in forms if len(path.parts) > 1}  # not the root of all
+    for file in files:
+        text = file.read_bytes()
+        for place in sorted(names, key=len, reverse=True):
+            pattern = rb"(?<![\w.-])" + re.escape(place.encode()) + rb"(?![\w-])"
+            text = re.sub(pattern, names[place].encode(), text)
+        file.write_bytes(text)
 
 
 def environment(params: dict[str, Any]) -> dict[str, str]:
     """What the script's process sees: nothing of an outer DL50_*, so that a record depends on the parameters only."""
-    keep = ("DL50_CACHE", "DL50_DATA")
+    keep = ("DL50_CACHE", "DL50_DATA", "DL50_OFFLINE")
     env = {k: v for k, v in os.environ.items() if not k.startswith("DL50_") or k in keep}
     env |= {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg"}
     env["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's matrices are small here: more threads only make timings jump
@@ -111,13 +145,7 @@ def _end(child: subprocess.Popen) -> None:
         child.wait()
 
 
-def _how(status: int) -> str:
-    if status == -signal.SIGKILL:
-        return "killed (signal 9), most likely because memory ran out"
-    return f"by signal {-status}" if status < 0 else f"with status {status} and no results"
-
-
-def fonts(cache: Path) -> list[str]:
+def fonts() -> list[str]:
     """Folders with the deck's fonts, or none where they cannot be had: figures then use matplotlib's own font."""
     given = os.environ.get("DL50_FONTS")
     if given:
@@ -125,7 +153,7 @@ def fonts(cache: Path) -> list[str]:
     try:
         from coursebuild.fonts import font_dir
 
-        return [str(font_dir(cache))]
+        return [str(font_dir())]
     except ImportError as error:  # a bare GPU machine lacks fontTools
         print(f"figures are drawn in DejaVu Sans: {str(error).splitlines()[0]}", file=sys.stderr)
         return []
@@ -173,8 +201,8 @@ def shown_path(path: str | Path) -> str:
 def make_record(script: Path, target: Path) -> Record:
     """The Record out of what the process left; the intermediate file goes."""
     result = read_json(target / "result.json")
-    for note in result.pop("warnings"):
-        print(f"{script.name}: {note}", file=sys.stderr)
+    for warning in result.pop("warnings"):
+        print(f"{script.name}: {warning}", file=sys.stderr)
     digits, _, slug = script.stem.partition("_")
     day = int(digits.removeprefix("day")) if digits.removeprefix("day").isdigit() else 0
     figures = {name: Figure.from_json(figure) for name, figure in result.pop("figures").items()}
@@ -194,10 +222,11 @@ def check_settings(record: Record, wanted: dict[str, Any], script: Path) -> None
 
 def with_log(error: CourseError, log: Path, kept: Path) -> CourseError:
     """Keep the whole log where it survives the failed step, and say where."""
-    if not log.exists():
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, kept)
+    except OSError:  # there is none, or the disk is full: the error itself says more
         return error
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(log, kept)
     where = f"the whole log: {shown_path(kept)}"
     return CourseError(
         error.what, file=error.file, line=error.line, hint=f"{error.hint}; {where}" if error.hint else where

@@ -8,6 +8,7 @@ from typing import Any
 from coursebuild import web
 from coursebuild.errors import CourseError
 from coursebuild.model import FPS, Deck, Timeline
+from coursebuild.reads import THERE, note
 
 JsonDict = dict[str, Any]
 POSTER_WIDTH = 640  # pixels
@@ -39,6 +40,9 @@ def site(inputs: dict[str, Path], products: dict[str, Path], params: JsonDict, c
 def _card(number: int, inputs: dict[str, Path], cache: Path) -> JsonDict:
     paths = {kind: inputs[f"{kind}{number}"] for kind in OF_A_DAY}
     deck, timeline = Deck.load(paths["shown"]), Timeline.load(paths["timeline"])
+    note(f"shown{number}", "/day", "/title", "/subtitle")
+    note(f"timeline{number}", "/frames")
+    note(f"page{number}", THERE)
     if deck.day != number:
         raise CourseError(
             f"the slides of day {number} say that they are day {deck.day}",

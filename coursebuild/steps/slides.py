@@ -11,10 +11,11 @@ from PIL import Image
 
 from coursebuild import fit
 from coursebuild.errors import CourseError
-from coursebuild.files import cached, key_of, link_or_copy, read_json, scratch, sha256, write_json
+from coursebuild.files import cached, entry, is_whole, key_of, link_or_copy, read_json, scratch, sha256, write_json
 from coursebuild.model import PAGE, QUALITY, Deck, Frame, Frames, JsonDict, Slide
+from coursebuild.reads import WITHOUT_LINES, note
 from coursebuild.theme import check_contrast
-from coursebuild.typeset import Prepared, Preparer, Sheet
+from coursebuild.typeset import Prepared, Preparer, Refused, Sheet
 
 POINTS_PER_INCH = 72
 
@@ -30,6 +31,7 @@ def slides(inputs: dict[str, Path], products: dict[str, Path], params: dict[str,
     if weak:
         raise CourseError(f"theme {params['theme']}: {weak[0]}", file="templates/theme.json", hint="at least 4.5:1")
     deck = Deck.load(inputs["shown"])
+    note("shown", WITHOUT_LINES)
     prepared = Preparer(deck, inputs["record"], inputs.get("clips"), params["theme"]).run()
     width, height, _ = QUALITY[params["quality"]]
     drawn = _draw(deck, prepared, width, cache)
@@ -48,29 +50,24 @@ def _states(slide: Slide) -> int:
 def _draw(deck: Deck, prepared: Prepared, width: int, cache: Path) -> dict[str, dict[str, Path]]:
     """For each slide its files in the cache: "geometry" and the states "0", "1", ..."""
     keys = [key_of("slide", prepared.only(i).key(), width) for i in range(len(deck.slides))]
-    wanted = [i for i, slide in enumerate(deck.slides) if not _is_cached(cache, keys[i], _states(slide))]
+    there = [_entries(cache, key, _states(slide)) for key, slide in zip(keys, deck.slides, strict=True)]
+    wanted = [i for i, files in enumerate(there) if not all(map(is_whole, files.values()))]
     fresh = _compile(deck, prepared, wanted, width) if wanted else {}
     found: dict[str, dict[str, Path]] = {}
     for i, slide in enumerate(deck.slides):
-        boxes, pictures = fresh.get(i, (None, []))
-        files = {"geometry": cached(cache, "geometry", keys[i], ".json", partial(_put_json, boxes))}
-        for state in range(_states(slide)):
-            data = pictures[state] if pictures else b""
-            files[str(state)] = cached(cache, "frame", f"{keys[i]}-{state}", ".png", partial(_put, data))
-        found[slide.id] = files
+        if i in fresh:
+            boxes, pictures = fresh[i]
+            cached(cache, "geometry", keys[i], ".json", partial(_put_json, boxes))
+            for state, data in enumerate(pictures):
+                cached(cache, "frame", f"{keys[i]}-{state}", ".png", partial(_put, data))
+        found[slide.id] = there[i]
     return found
 
 
-def _is_cached(cache: Path, key: str, states: int) -> bool:
-    """Whether all files of a slide are there and whole (`cached` will not have to make them)."""
-    missing: list[Path] = []
-    entries = [("geometry", key, ".json"), *(("frame", f"{key}-{s}", ".png") for s in range(states))]
-    for kind, name, suffix in entries:
-        path = cache / kind / name[:2] / f"{name}{suffix}"
-        mark = path.with_name(path.name + ".sha256")
-        if not (path.exists() and mark.exists() and mark.read_text() == sha256(path)):
-            missing.append(path)
-    return not missing
+def _entries(cache: Path, key: str, states: int) -> dict[str, Path]:
+    """Where the files of a slide are kept."""
+    pictures = {str(s): entry(cache, "frame", f"{key}-{s}", ".png") for s in range(states)}
+    return {"geometry": entry(cache, "geometry", key, ".json"), **pictures}
 
 
 def _compile(
@@ -80,7 +77,12 @@ def _compile(
     pages = [(i, state) for i in wanted for state in range(_states(deck.slides[i]))]
     with scratch("slides") as folder:
         sheet = Sheet(prepared, folder, mode="slides", pages=pages)
-        fit.check_problems(sheet.told("problem"), deck)
+        try:
+            fit.check_problems(sheet.told("problem"), deck)
+        except Refused as error:
+            slide = next((deck.slides[i] for i in wanted if _is_refused(prepared, i)), deck.slides[0])
+            what = f"slide {slide.n}, `{slide.title_text}`: {error.what}"
+            raise CourseError(what, file=deck.source, line=slide.line, hint=error.hint) from None
         told = sheet.told("geo")
         pngs = sheet.pngs(width * POINTS_PER_INCH / PAGE[0])
     out: dict[int, tuple[dict[str, JsonDict], list[bytes]]] = {}
@@ -90,6 +92,16 @@ def _compile(
         boxes = fit.geometry([{**box, "page": deck.slides[i].n} for box in told if box["page"] == last + 1])
         out[i] = boxes, [_picture(deck.slides[i], prepared, i, pngs[n], width) for n in numbers]
     return out
+
+
+def _is_refused(prepared: Prepared, index: int) -> bool:
+    """Whether Typst refuses this slide alone."""
+    with scratch("slide") as folder:
+        try:
+            Sheet(prepared, folder, mode="slides", pages=[(index, prepared.data["slides"][index]["steps"])]).told("geo")
+        except Refused:
+            return True
+    return False
 
 
 def _picture(slide: Slide, prepared: Prepared, index: int, png: bytes, width: int) -> bytes:

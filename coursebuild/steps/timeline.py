@@ -22,6 +22,7 @@ from coursebuild.model import (
     TimedSlide,
     Timeline,
 )
+from coursebuild.reads import note, pointer
 
 # Silences, in frames. Before a beat's first word its picture stands for BEAT_LEAD: the eye goes first.
 SLIDE_LEAD = 15  # 0.5 s from a slide's start to its first word
@@ -73,6 +74,7 @@ def _sections(slide: SpeechSlide, clips: Clips | None) -> list[Section]:
         return []
     where = f"slide {slide.id} `{slide.title}`"
     scenes = clips.scenes if clips else {}
+    note("clips", pointer("scenes", slide.scene, "sections"))  # when things move, not what they look like
     if slide.scene not in scenes:
         raise CourseError(f"{where}: there is no animation `{slide.scene}`", hint=did_you_mean(slide.scene, scenes))
     sections = scenes[slide.scene].sections

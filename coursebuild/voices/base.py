@@ -22,6 +22,7 @@ class Voice:
     name: ClassVar[str]
     credit: ClassVar[str]  # who speaks, with the licence, for the credits of the film
     audible: ClassVar[bool] = True
+    at_once: ClassVar[int] = 1  # sentences that `synthesize` may be called for at the same time, from threads
 
     def identity(self) -> str:
         """All that decides how a sentence sounds (voice, model digest, library version); keys the cache."""

@@ -17,6 +17,7 @@ PACE = 0.94  # of espeak-ng's own words per minute, measured: 169 of ours withou
 class Espeak(Voice):
     name = "espeak"
     credit = "Voice: espeak-ng, en-us (GPL-3.0-or-later)"
+    at_once = 4
 
     def identity(self) -> str:
         done = self._run("--version")
