@@ -13,6 +13,7 @@ from coursebuild.course import Day, find_days, load_syllabus, misnamed, project_
 from coursebuild.errors import CourseError, did_you_mean
 from coursebuild.lint import Problem
 from coursebuild.model import Deck, JsonDict, Record, Script
+from coursebuild.reading import parse_python
 from coursebuild.speech.sentences import split
 from coursebuild.speech.spoken import spoken
 from coursebuild.speech.written import written
@@ -116,12 +117,7 @@ def unspeakable(script: Script, lecture: Path) -> Iterator[CourseError]:
 
 def scene_problems(deck: Deck, spoken: Script, lecture: Path, animation: Path) -> Iterator[Problem]:
     """Animations whose scene does not exist or has another number of beats than its slide; nothing is imported."""
-    text = animation.read_text(encoding="utf-8")
-    try:
-        tree = ast.parse(text)
-    except SyntaxError as error:
-        yield Problem("error", str(animation), error.lineno or 1, f"not valid Python: {error.msg}")
-        return
+    tree = parse_python(animation)
     classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
     imported = {a.asname or a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
     lines = {s.id: b["line"] for s in deck.slides for b in walk(s.blocks) if b["type"] == "animation"}

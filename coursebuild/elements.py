@@ -16,7 +16,7 @@ import jinja2
 from coursebuild.errors import CourseError, did_you_mean
 from coursebuild.formatters import FORMATTERS, Shown
 from coursebuild.model import JsonDict, Record
-from coursebuild.reading import read_text
+from coursebuild.reading import parse_python, read_text
 from coursebuild.reads import DEFINITION, note
 from coursebuild.sandbox import Joined, Literal
 from coursebuild.shapes import shorted
@@ -199,7 +199,7 @@ def run_line(record: Record) -> str:
 def function_source(script: Path, name: str) -> str:
     """The text of a function or class of a script, without its docstring."""
     text = read_text(script, code=True)
-    nodes = [n for n in ast.walk(parsed(text, script)) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    nodes = [n for n in ast.walk(parse_python(script)) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
     node = next((n for n in nodes if n.name == name), None)
     if node is None:
         raise CourseError(f"{script.name} defines no `{name}`", hint=did_you_mean(str(name), {n.name for n in nodes}))
@@ -210,13 +210,3 @@ def function_source(script: Path, name: str) -> str:
         del lines[start:stop]
     indent = len(lines[0]) - len(lines[0].lstrip())
     return "\n".join(line[indent:] for line in lines).rstrip()
-
-
-def parsed(text: str, file: Path) -> ast.Module:
-    """The syntax tree of a program; CourseError with the line where it is none."""
-    try:
-        return ast.parse(text)
-    except SyntaxError as error:
-        raise CourseError(f"not valid Python: {error.msg}", file=file, line=error.lineno or 1) from None
-    except (RecursionError, MemoryError, ValueError):
-        raise CourseError("not valid Python: nested too deeply", file=file, line=1) from None

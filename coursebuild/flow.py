@@ -12,6 +12,7 @@ from coursebuild.course import Day, project_settings, syllabus_of
 from coursebuild.errors import CourseError
 from coursebuild.files import ROOT
 from coursebuild.keys import closure
+from coursebuild.reading import read_text
 
 TEMPLATES = ROOT / "templates"
 SITE = TEMPLATES / "site"
@@ -196,7 +197,7 @@ def own_data(script: Path) -> dict[str, list[str]]:
         return {}
     from coursebuild.data_command import places
 
-    return {"data": found} if (found := places.of_the_user(script.read_text(encoding="utf-8"))) else {}
+    return {"data": found} if (found := places.of_the_user(read_text(script, code=True))) else {}
 
 
 def program(voice: str) -> dict[str, str]:

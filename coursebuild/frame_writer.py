@@ -24,8 +24,9 @@ from manim.utils.iterables import list_update
 
 from coursebuild import codec
 from coursebuild.files import scratch
+from coursebuild.inks import Ink, ink_of
 from coursebuild.model import FPS
-from coursebuild.painter import Ink, Stage, ink_of
+from coursebuild.painter import Stage
 from coursebuild.sections import CLIP, POSTER, Section, entry
 
 

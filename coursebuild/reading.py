@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -41,9 +42,21 @@ def read_text(path: Path, *, code: bool = False) -> str:
     return text
 
 
+def parse_python(path: Path) -> ast.Module:
+    """The syntax tree of a program; CourseError with the line where it is none."""
+    try:
+        return ast.parse(read_text(path, code=True))
+    except SyntaxError as error:
+        raise CourseError(f"not valid Python: {error.msg}", file=path, line=error.lineno or 1) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise CourseError("not valid Python: nested too deeply", file=path, line=1) from None
+
+
 def dotted(path: PathIn) -> str:
-    """("slides", 3, "title") -> slides[3].title"""
-    parts = (f"[{name}]" if isinstance(name, int) else f".{name}" for name in path)
+    """("slides", 3, "title") -> slides[3].title; a name with other characters stands in quotes and brackets."""
+    parts = (
+        f".{name}" if isinstance(name, str) and re.fullmatch(r"\w+", name) else f"[{json.dumps(name)}]" for name in path
+    )
     return "".join(parts).removeprefix(".")
 
 

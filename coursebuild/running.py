@@ -100,6 +100,7 @@ def main(argv: list[str]) -> int:
     if args.data:
         os.environ["DL50_DATA"] = str(args.data.resolve())
     failed = 0
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # by way of what cleans up
     try:
         days = select(args.days, find_days(root))
         settings = read_settings(args.settings)
@@ -115,7 +116,8 @@ def main(argv: list[str]) -> int:
                 folder = run_day(day, out, args.preset, settings)
             tell(day, Record.load(folder / "record.json"), time.monotonic() - begin)
             if args.record:
-                print(f"  kept in {keep(day, folder)}")
+                with machine_errors(root / "records"):
+                    print(f"  kept in {keep(day, folder)}")
         except CourseError as error:
             print(error, file=sys.stderr)
             failed = 1

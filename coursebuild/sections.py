@@ -23,7 +23,8 @@ from PIL import Image
 
 from coursebuild import codec
 from coursebuild.files import cached, key_of, scratch
-from coursebuild.painter import Box, Ink, Painter, Pixels, Stage
+from coursebuild.inks import Ink, Pixels
+from coursebuild.painter import Box, Painter, Stage
 
 PRESET = "superfast"  # x264's, for pictures that move
 MARGIN = 16  # pixels around a change that are converted with it: the chroma filter reaches that far
@@ -70,7 +71,7 @@ def make(path: Path, section: Section, stage: Stage) -> None:
                 if box is not None or at == 0:
                     film.show(canvas.picture, at, key=at == 0)
             film.end(section.ticks)
-        Image.fromarray(painter.pixels[:, :, :3]).save(folder / POSTER, optimize=False, compress_level=6)
+        Image.fromarray(painter.pixels[:, :, :3]).save(folder / POSTER, optimize=False, compress_level=3)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             for name in (CLIP, POSTER):
                 archive.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from coursebuild.model import JsonDict
 from coursebuild.sandbox import HINT, Sandbox
 
 JINJA_TAGS = {"{{": "}}", "{%": "%}", "{#": "#}"}
+STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
+ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?!u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})([A-Za-z]+)")
 MOST_MISTAKES = 20  # that are looked for at once
 
 
@@ -125,6 +128,9 @@ def _filled(marked: str, lecture: Path, elements: Elements) -> str:
         what = what.translate(dict.fromkeys(map(ord, LINE_MARK)))
         return CourseError(what, file=lecture, line=line or _longest_tag(marked), hint=hint)
 
+    for line, command in _swallowed(marked):
+        hint = f"inside the quotes of a template write two backslashes: \\\\{command}"
+        raise mistake(f"\\{command} would lose its backslash", line, hint)
     try:
         code = env.compile(marked, filename=name)
         return env.template_class.from_code(env, code, dict(context)).render(context)
@@ -149,6 +155,14 @@ def _filled(marked: str, lecture: Path, elements: Elements) -> str:
         raise mistake("broken Jinja: nested too deeply", None) from None
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise mistake(f"{type(error).__name__}: {error}", _where(error, name)) from None
+
+
+def _swallowed(marked: str) -> Iterator[tuple[int, str]]:
+    """Commands of LaTeX in quoted texts (line, name): Jinja takes \\t of \\theta for a tab, and says nothing."""
+    for first, last in tags(marked):
+        for text in STRING.finditer(marked, first, last) if not marked.startswith("{#", first) else ():
+            if found := ESCAPE.search(text[0]):
+                yield marked.count("\n", 0, text.start() + found.start()) + 1, found[1]
 
 
 def _longest_tag(marked: str) -> int:

@@ -149,6 +149,8 @@ class Preparer:
             drawn = "".join(mathtex.characters(tex))
         except mathtex.MathError as error:
             raise self.error(error.what, line, error.hint) from None
+        if display and not drawn.strip():
+            raise self.error(f"the formula ${tex}$ draws nothing", line, "write something between the dollar signs")
         self.check_text(drawn, theme.fonts()["math"], line)
         return found
 

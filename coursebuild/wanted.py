@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coursebuild.errors import CourseError, did_you_mean
-from coursebuild.reading import read_text
+from coursebuild.reading import parse_python
 from coursebuild.shapes import shorted
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
@@ -21,8 +21,8 @@ def check_wanted(script: Path, wanted: dict[str, Any]) -> None:
     if not wanted:
         return
     try:
-        tree = ast.parse(read_text(script, code=True))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse_python(script)
+    except CourseError:
         return  # the run itself says so, with the line
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "settings.choose"]
     if not calls or any(k.arg is None for call in calls for k in call.keywords):

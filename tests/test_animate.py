@@ -342,7 +342,7 @@ def test_words_beyond_the_margin_are_refused(day: Day, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_python_names_the_line(day: Day, tmp_path: Path) -> None:
     inputs = changed(day, tmp_path, scenes=SCENES + "\n)\n")
-    with pytest.raises(CourseError, match="not Python") as caught:
+    with pytest.raises(CourseError, match="not valid Python") as caught:
         build(tmp_path / "clips", inputs, day.cache)
     assert caught.value.line == (SCENES + "\n").count("\n") + 1
 

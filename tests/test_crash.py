@@ -1,7 +1,7 @@
 """Killed at any moment: nothing half-written is taken as done, and the same command then makes what it would have made.
 
 The first tests kill a build of toy steps before every single change of a file; the others kill real builds, at random
-(DL50_KILLS times, seeded by DL50_KILL_SEED) and where it hurts.
+(seeded by DL50_KILL_SEED) and where it hurts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from tests import crash_steps
 from tests.test_course import SYLLABUS
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("DL50_KILLS", "10"))
 SEED = int(os.environ.get("DL50_KILL_SEED", "4"))
 Tree = dict[str, str]
 
@@ -265,12 +264,12 @@ def kill_builder_alone(child: subprocess.Popen[bytes]) -> bool:
     return ran
 
 
-def test_killed_at_random_moments(states: States) -> None:
-    """A killed build is begun again and killed again, some times, before it may end."""
+@pytest.mark.parametrize(("wanted", "longest"), [(10, 5), pytest.param(60, 2, marks=pytest.mark.long)])
+def test_killed_at_random_moments(states: States, wanted: int, longest: int) -> None:
+    """A killed build is begun again and killed again, up to `longest` times, before it may end."""
     course, dice = states.course, random.Random(SEED)
-    longest = 5 if KILLS <= 10 else 2
     kills = 0
-    while kills < KILLS:
+    while kills < wanted:
         before = (states.nothing, states.older)[kills // longest % 2]
         course.restore(before)
         for _ in range(longest):
@@ -340,7 +339,7 @@ def test_killed_while_the_experiment_runs(states: States) -> None:
     course.restore(states.nothing)
     (course.out / ".stamps" / "day01-run.json").unlink()
     seconds = course.build("--only", "record")
-    for _ in range(max(2, KILLS // 10)):
+    for _ in range(2):
         course.restore(states.nothing)
         (course.out / ".stamps" / "day01-run.json").unlink()
         child = course.start("--only", "record")
@@ -354,6 +353,20 @@ def test_killed_while_the_experiment_runs(states: States) -> None:
         course.build("--only", "record")
         assert measured(course.out / "day01" / "record") == wanted
         assert not unfinished(course.out)
+
+
+def test_a_run_alone_that_is_asked_to_end_leaves_nothing(states: States) -> None:
+    """`build.py run`, as on a GPU machine that is taken back: its last record stays."""
+    course = states.course
+    course.restore(states.nothing)
+    argv = [sys.executable, ROOT / "build.py", "run", "1", "--root", course.root, "--preset", "smoke"]
+    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    while not list(course.out.glob("day01/.record*.part*/stdout.log")):
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.terminate()
+    assert child.wait(timeout=30) == 143 and not unfinished(course.out)
+    assert digest(course.out / "day01" / "record") == digest(states.nothing / "day01" / "record")
 
 
 # ------------------------------------------------------------------ caches, and company

@@ -18,7 +18,8 @@ from manim.scene.scene_file_writer import SceneFileWriter  # noqa: E402
 
 from coursebuild import codec, frame_writer, sections  # noqa: E402
 from coursebuild.frame_writer import ClipRenderer, ClipWriter, Shop  # noqa: E402
-from coursebuild.painter import Outline, Painter, Stage  # noqa: E402
+from coursebuild.inks import Outline, ink_of  # noqa: E402
+from coursebuild.painter import Painter, Stage  # noqa: E402
 from coursebuild.sections import Canvas, Section  # noqa: E402
 
 WIDTH, HEIGHT, RATE = 320, 180, 15
@@ -160,7 +161,9 @@ class Mixed(manim.Scene):
         self.remove(web[3], web[5])
         self.play(manim.Transform(star, manim.Square(3).shift(manim.DOWN * 3.5)), run_time=frames(5))
         self.next_section("others")
-        texture = Image.fromarray(np.arange(WIDTH * HEIGHT * 3, dtype=np.uint32).astype(np.uint8).reshape(HEIGHT, WIDTH, 3))
+        texture = Image.fromarray(
+            np.arange(WIDTH * HEIGHT * 3, dtype=np.uint32).astype(np.uint8).reshape(HEIGHT, WIDTH, 3)
+        )
         disc = manim.Circle(0.9, fill_opacity=1).shift(manim.UP * 2).color_using_background_image(texture)
         self.add(image, cloud, disc)
         self.play(image.animate.shift(manim.RIGHT * 2), word.animate.scale(0.4), run_time=frames(4))
@@ -211,6 +214,23 @@ def test_what_leaves_unseen_takes_nothing_with_it() -> None:
         painter.show(inks)
     anew.show([low, middle, moved])
     assert np.array_equal(painter.pixels, anew.pixels)
+
+
+@pytest.mark.parametrize("kind", ["image", "texture", "texture file", "dots"])
+def test_what_is_no_outline_looks_other_when_it_changes(tmp_path: Path, kind: str) -> None:
+    def looks(shade: int) -> bytes:
+        pixels = np.full((4, 4, 3), shade, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "t.png")
+        texture = {"texture": Image.fromarray(pixels), "texture file": str(tmp_path / "t.png")}.get(kind)
+        if texture is not None:
+            mobject = manim.Circle(fill_opacity=1).color_using_background_image(texture)
+        elif kind == "image":
+            mobject = manim.ImageMobject(pixels)
+        else:
+            mobject = manim.PMobject().add_points([[0, 0, 0]], color=manim.rgb_to_color([shade / 255] * 3))
+        return ink_of(mobject, manim.Camera()).digest
+
+    assert looks(10) == looks(10) != looks(11)
 
 
 # ------------------------------------------------------------------ the clip

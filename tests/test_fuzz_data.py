@@ -29,15 +29,18 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from coursebuild import mathtex, web
+from coursebuild.checking import problems_of
 from coursebuild.course import find_days, load_syllabus, select, syllabus_of
 from coursebuild.errors import CourseError
 from coursebuild.model import Record
 from coursebuild.running import read_settings
+from coursebuild.scaffold import create_day
 from coursebuild.shown import provenance
 from coursebuild.speech.latex import latex
 from coursebuild.speech.text import text as said_text
 from coursebuild.steps.html import mathml as html_math
 from coursebuild.steps.lecture import front_matter
+from coursebuild.steps.notebook import make_notebook
 from coursebuild.steps.page import show_value
 from coursebuild.theme import THEME_FILE, ThemeFile
 from coursebuild.wanted import check_wanted
@@ -220,6 +223,34 @@ def test_any_theme(tmp_path: Path, cases: int) -> None:
 
     assert ThemeFile.load(THEME_FILE)
     try_all(cases, CHANGES, body)
+
+
+NO_TEXT = [
+    b"",
+    b"\xff\xfe\x00a",
+    b"\0",
+    "Ü".encode("latin-1"),
+    "day".encode("utf-16"),
+    b"(" * 9999,
+    b"\xef\xbb\xbf",
+    b"\r\r\r",
+]
+
+
+@pytest.mark.parametrize("kind", ["lecture", "script", "animation"])
+@pytest.mark.parametrize("data", NO_TEXT, ids=range(len(NO_TEXT)))
+def test_files_that_are_no_text(tmp_path: Path, kind: str, data: bytes) -> None:
+    (tmp_path / "lectures").mkdir()
+    (tmp_path / "lectures" / "syllabus.yaml").write_text(yaml.dump({"weeks": [], "days": []}))
+    create_day(4, "toy", tmp_path)
+    day = find_days(tmp_path)[4]
+    toy_record().save(tmp_path / "record.json")
+    day.source(kind).write_bytes(data)
+    found = problems_of(day, load_syllabus(tmp_path), tmp_path / "record.json")
+    assert all((p.file and p.line) or kind != "lecture" for p in found) and (found or kind != "lecture")
+    for use in (lambda file: make_notebook(file, "a/b", "main"), lambda file: check_wanted(file, {"a": 1})):
+        with contextlib.suppress(CourseError):
+            use(day.source("script"))
 
 
 # ------------------------------------------------------------------ formulas and words

@@ -186,6 +186,12 @@ MISTAKES = [
     ("## A\n```nolang\nx\n```\n> Hi.\n", 2, "unknown language", "python"),
     ("## A\n::: columns 1 2 3\na\n\n---\n\nb\n:::\n> Hi.\n", 2, "3 widths for 2 columns", "---"),
     ("## A\ntext {{ figure('loss', alt='A curve that goes down.') }}\n> Hi.\n", 2, "not alone", "empty line"),
+    (
+        "## A\n{{ figure('loss', alt='A curve that falls.', caption='with $\\theta$') }}\n> Hi.\n",
+        2,
+        "\\theta would lose its backslash",
+        "\\\\theta",
+    ),
     ("## A\n- {{ 1 / 0 }}\n> Hi.\n", 2, "ZeroDivisionError", ""),
     ("## A\n{{ animation('Flow', alt='') }}\n> Hi.\n", 2, "animation `Flow` has no alt text", "sentence"),
     ("## A\n::: columns .. 1\na\n\n---\n\nb\n:::\n> Hi.\n", 2, "`.. 1` are no widths", "columns 3 2"),

@@ -293,7 +293,7 @@ def _raised(part: Part, sup: Sequence[Part]) -> str:
         return "superscript " + said  # layers are counted, not powers taken
     if all(p.kind == "words" for p in sup):
         return said
-    return "to the " + said
+    return "to the " + said if said else ""
 
 
 def sign(part: Part, previous: Part | None, following: Part | None) -> str:

@@ -40,6 +40,7 @@ from coursebuild.fonts import fonts_key
 from coursebuild.keys import closure, code_digest, source_key, versions
 from coursebuild.memory import free_bytes
 from coursebuild.model import QUALITY, Clip, Clips, Section
+from coursebuild.reading import parse_python
 from coursebuild.reads import CODE, note, pointer
 
 RUNNER = "coursebuild.scene_runner"  # imports manim: only a process of its own imports it
@@ -99,7 +100,7 @@ def job_for(name: str, wanted: dict[str, Any], inputs: dict[str, Path], params: 
     if params["quality"] not in QUALITY:
         hint = did_you_mean(params["quality"], QUALITY)
         raise CourseError(f"there is no quality `{params['quality']}`", hint=hint)
-    tree = parse(source)
+    tree = parse_python(source)
     classes = {node.name: node.lineno for node in tree.body if isinstance(node, ast.ClassDef)}
     if name not in classes:
         raise CourseError(f"there is no scene `{name}`", file=source, hint=did_you_mean(name, classes))
@@ -141,13 +142,6 @@ def shares(scenes: int, quality: str, cores: int, memory: int) -> tuple[int, int
 
 
 # ------------------------------------------------------------------ keys
-
-
-def parse(source: Path) -> ast.Module:
-    try:
-        return ast.parse(source.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise CourseError(f"not Python: {error.msg}", file=source, line=error.lineno) from error
 
 
 def code_key(tree: ast.Module, name: str, source: Path, kit: Path) -> str:

@@ -19,7 +19,7 @@ def recorded(inputs: dict[str, Path], products: dict[str, Path], params: dict, c
     """Step: inputs script, kept (records/dayNN); product record (folder). Refuses results of another script."""
     script, kept, target = inputs["script"], inputs["kept"], products["record"]
     record = Record.load(kept / "record.json")
-    if record.provenance["script_sha256"] != sha256(script):
+    if record.provenance.get("script_sha256") != sha256(script):
         again = f"build.py run {record.day} --preset full --record, or build without --from-records"
         raise CourseError("has changed since its results were recorded", file=script, line=1, hint=again)
     shutil.copytree(kept, target)

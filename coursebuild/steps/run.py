@@ -20,6 +20,7 @@ from coursebuild.assets import cache_dir
 from coursebuild.errors import CourseError, ended
 from coursebuild.files import ROOT, read_json, scratch, sha256, usable_cores, write_json
 from coursebuild.model import Figure, Record
+from coursebuild.reading import parse_python
 from coursebuild.reads import note
 from coursebuild.wanted import check_wanted
 
@@ -177,10 +178,9 @@ def limit_of(script: Path, preset: str | None) -> float:
 
 
 def _limit_node(script: Path) -> ast.expr | None:
-    source = script.read_text(encoding="utf-8")
     try:
-        body = ast.parse(source).body
-    except SyntaxError:
+        body = parse_python(script).body
+    except CourseError:
         return None  # the run itself says so, with the line
     assigns = [node for node in body if isinstance(node, ast.Assign)]
     named = (n.value for n in assigns for t in n.targets if isinstance(t, ast.Name) and t.id == "LIMIT_SECONDS")
