@@ -130,7 +130,11 @@ def make_plan(days: str, root: Path, **wanted: Any) -> tuple[list[Any], Any, dic
 
 def count_gpus() -> int:
     """GPUs of this machine, without importing torch."""
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    if not Path("/proc/driver/nvidia/gpus").exists():
+        return 0
+    from coursebuild.executors import gpu_names
+
+    return len(gpu_names())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -208,11 +212,13 @@ def write_report(out: Path, report: dict[str, Any]) -> int:
 
 def make_executor(out: Path, jobs: int | None = None, cluster: str | None = None, verbose: bool = False) -> Any:
     """(where the steps run, how many at once)."""
-    from coursebuild.executors import Cluster, Local, default_jobs
+    from coursebuild.executors import Local, default_jobs
 
     if cluster:
+        from coursebuild.cluster import Cluster
+
         place = Cluster(cluster, out, out / ".cache", verbose)
-        return place, place.workers
+        return place, len(place.seen())
     jobs = jobs or default_jobs()
     return Local(jobs, out / ".cache", verbose), jobs
 

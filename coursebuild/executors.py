@@ -1,11 +1,14 @@
-"""Where steps run: in processes of this machine, or on a Dask cluster. Both are `concurrent.futures` underneath."""
+"""Where steps run: in processes of this machine, or (`coursebuild.cluster`) on a Dask cluster.
+
+Both are `concurrent.futures` underneath.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import secrets
 import signal
+from collections.abc import Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -13,15 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from coursebuild.errors import CourseError
-from coursebuild.files import atomic, die_with_parent, usable_cores
+from coursebuild.files import die_with_parent, usable_cores
 from coursebuild.flow import Step
-from coursebuild.keys import source_key
 from coursebuild.memory import free_bytes
 from coursebuild.work import Done, execute
 
 MOST_JOBS = 16  # by default; more steps at once have nothing to do but to wait for the disk
 JOB_BYTES = 3 * 2**29  # what a job is taken to need before anything was measured: 1.5 GB
-CONNECT_SECONDS = 10
 
 
 class Executor(Protocol):
@@ -38,6 +39,9 @@ class Executor(Protocol):
 
     def result(self, step: Step, future: Future[Done]) -> Done:
         """What an ended step returned, or raise what it raised; its place is free again."""
+
+    def look(self, steps: Iterable[Step]) -> None:
+        """Called while nothing ends: CourseError if these running steps cannot end any more."""
 
     def kill(self) -> None:
         """End all that runs, at once."""
@@ -84,7 +88,11 @@ class Slot:
         if self.pool is None:
             spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
             self.pool = ProcessPoolExecutor(1, spawn, begin_worker, (self.gpu,))
-        return self.pool.submit(execute, *arguments)
+        try:
+            return self.pool.submit(execute, *arguments)
+        except BrokenProcessPool:  # it died while it had nothing to do
+            self.close()
+            return self.submit(*arguments)
 
     def close(self) -> None:
         if self.pool is not None:
@@ -136,6 +144,9 @@ class Local:
             what = f"{step.name}: its process was killed, most likely because memory ran out"
             raise CourseError(what, hint="build with --jobs 1, or a smaller preset") from None
 
+    def look(self, steps: Iterable[Step]) -> None:
+        """A process that dies is noticed at once; limits are the steps' own."""
+
     def kill(self) -> None:
         import psutil
 
@@ -147,91 +158,3 @@ class Local:
     def close(self) -> None:
         for slot in self.slots:
             slot.close()
-
-
-# ------------------------------------------------------------------ many machines
-
-
-class Cluster:
-    """Workers of a Dask scheduler that share the project's folder. Dask starts a step that was lost on another one.
-
-    A worker runs one step at a time (`dask worker ADDRESS --nthreads 1`); those with `--resources GPU=1` get the
-    experiments, which go anywhere if there is none.
-    """
-
-    def __init__(self, address: str, out: Path, cache: Path, verbose: bool = False) -> None:
-        from distributed import Client
-
-        self.cache, self.verbose = cache, verbose
-        try:
-            self.client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
-            hint = "start one with `dask scheduler`, see docs/SCALING.md"
-            raise CourseError(f"no Dask scheduler answers at {address}: {error}", hint=hint) from None
-        try:
-            workers = self.check(out)
-        except BaseException:
-            self.client.close()
-            raise
-        hosts = [w["host"] for w in workers]
-        self.workers = len(workers)
-        self.neighbours = max(hosts.count(h) for h in hosts)  # workers that share a machine's cores
-        gpu = {"GPU": 1} if any("GPU" in w["resources"] for w in workers) else {}
-        self.places = {tag: self.client.get_executor(pure=False, resources=r) for tag, r in ((True, gpu), (False, {}))}
-
-    def check(self, out: Path) -> list[dict[str, Any]]:
-        """The workers; CourseError if one of them could not do the work as this machine would."""
-        workers = list(self.client.scheduler_info(n_workers=-1)["workers"].values())
-        if not workers:
-            raise CourseError("the cluster has no workers", hint="start some with `dask worker ADDRESS --nthreads 1`")
-        if many := [w["name"] for w in workers if w["nthreads"] != 1]:
-            raise CourseError(f"worker {many[0]} has several threads", hint="start workers with --nthreads 1")
-        out.mkdir(parents=True, exist_ok=True)
-        with atomic(out / ".token") as token:
-            token.write_text(word := secrets.token_hex(8))
-        for worker, sees in self.client.run(view, out / ".token").items():
-            if sees[0] != word:
-                raise CourseError(
-                    f"worker {worker} does not see {out}", hint="the folder must be shared by all, at the same path"
-                )
-            if sees[1] != view(out / ".token")[1]:
-                hint = "all must use the same checkout, and the environment that requirements.lock describes"
-                raise CourseError(f"worker {worker} has another project or other versions than this machine", hint=hint)
-        return workers
-
-    def lane(self, step: Step) -> str:
-        return "any"
-
-    def room(self, step: Step, peak_bytes: int) -> bool:
-        return True  # the scheduler keeps what waits
-
-    def submit(self, step: Step, peak_bytes: int) -> Future[Done]:
-        return self.places[step.gpu].submit(share_of_worker, step, self.cache, self.neighbours, self.verbose)
-
-    def result(self, step: Step, future: Future[Done]) -> Done:
-        from distributed import KilledWorker
-
-        try:
-            return future.result()
-        except KilledWorker as error:
-            what = f"{step.name}: {error.allowed_failures + 1} workers died of it, most likely because memory ran out"
-            raise CourseError(what, hint="give the workers more memory, or choose a smaller preset") from None
-
-    def kill(self) -> None:
-        """Take back what waits. A step that a machine has begun ends there, and counts for nothing."""
-        for place in self.places.values():
-            place.shutdown(wait=False, cancel_futures=True)
-
-    def close(self) -> None:
-        self.client.close()
-
-
-def view(token: Path) -> tuple[str, str]:
-    """What a worker sees: the token in the shared folder, and a digest of the builder's code and of its tools."""
-    text = token.read_text() if token.exists() else ""
-    return text, source_key("coursebuild.cli")
-
-
-def share_of_worker(step: Step, cache: Path, neighbours: int, verbose: bool) -> Done:
-    """`execute` with this worker's share of its machine's cores."""
-    return execute(step, cache, max(1, usable_cores() // neighbours), verbose)

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from coursebuild import estimates
-from coursebuild.errors import machine_errors
+from coursebuild.errors import CourseError, machine_errors
 from coursebuild.executors import Executor
 from coursebuild.files import sweep
 from coursebuild.flow import Step, makers
-from coursebuild.stamps import fingerprint, reasons, settle, write_stamp
+from coursebuild.stamps import fingerprint, label, reasons, settle, write_stamp
 from coursebuild.work import Done
 
+LOOK_SECONDS = 10.0  # between two looks at an executor while nothing ends
 Listener = Callable[[str, Step, float], None]  # ("start" | "done" | "failed"), step, seconds
 
 
@@ -72,13 +73,14 @@ class Build:
         self.executor, self.root, self.out, self.listen = executor, root, out, listen
         self.steps = {s.name: s for s in steps}
         self.before = makers(steps)
+        self.made = {path for s in steps for path in s.products.values()}
         self.ranks = estimates.ranks(steps, self.before, {s.name: estimates.seconds(s, out) for s in steps})
         self.peaks = {s.name: estimates.peak_bytes(s, out) for s in steps}
         self.order = TopologicalSorter(self.before)
         self.order.prepare()
         self.outcome = Outcome()
         self.waiting: list[Step] = []
-        self.running: dict[Future[Done], tuple[Step, dict[str, Any]]] = {}
+        self.running: dict[Future[Done], tuple[Step, dict[str, Any], dict[str, Any]]] = {}
 
     def go(self) -> Outcome:
         with stoppable(self.outcome):
@@ -88,8 +90,11 @@ class Build:
                         self.look_at(self.steps[name])
                     self.start_what_fits()
                     if self.running:
-                        for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+                        ended = wait(self.running, LOOK_SECONDS, FIRST_COMPLETED).done
+                        for future in ended:
                             self.end(future)
+                        if not ended:
+                            self.look()
             except BaseException:
                 self.executor.kill()
                 raise
@@ -125,20 +130,43 @@ class Build:
                 continue
             self.waiting.remove(step)
             # noted now: a source that is saved while its step runs is not what it was built from
-            noted = fingerprint(step, self.root)
+            noted, saved = fingerprint(step, self.root), self.saved(step)
             self.listen("start", step, 0.0)
-            self.running[self.executor.submit(step, peak)] = (step, noted)
+            self.running[self.executor.submit(step, peak)] = (step, noted, saved)
+
+    def saved(self, step: Step) -> dict[str, tuple[int, ...]]:
+        """When the step's sources were saved: one that is changed and changed back meanwhile may have been read."""
+        found = {}
+        for name, path in step.inputs.items():
+            if path.is_file() and not any(p in self.made for p in (path, *path.parents)):
+                status = path.stat()
+                found[label(name, path, self.root)] = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return found
+
+    def look(self) -> None:
+        """Nothing has ended for a while: do not wait for what cannot end."""
+        try:
+            self.executor.look([step for step, *_ in self.running.values()])
+        except CourseError as error:
+            for step, *_ in self.running.values():
+                self.fail(step, error)
+            self.running.clear()
+
+    def fail(self, step: Step, error: BaseException) -> None:
+        self.outcome.errors[step.name] = error
+        self.listen("failed", step, 0.0)
+        self.settle(step, "failed")
 
     def end(self, future: Future[Done]) -> None:
-        step, noted = self.running.pop(future)
+        step, noted, saved = self.running.pop(future)
         try:
             done = self.executor.result(step, future)
+            now = self.saved(step)
+            noted["inputs"] |= {name: "saved meanwhile" for name, when in saved.items() if now.get(name) != when}
             with machine_errors(self.out):
                 write_stamp(step, self.out, noted, done)
         except Exception as error:
-            self.outcome.errors[step.name] = error
-            self.listen("failed", step, 0.0)
-            self.settle(step, "failed")
+            self.fail(step, error)
             return
         self.outcome.done[step.name] = done
         self.listen("done", step, done.seconds)

@@ -19,5 +19,12 @@ def free_bytes() -> int:
     free = psutil.virtual_memory().available
     for limit, used in CONTROL_GROUPS:
         with suppress(OSError, ValueError):  # no such file, or "max"
-            free = min(free, int(Path(limit).read_text()) - int(Path(used).read_text()))
+            held = int(Path(used).read_text()) - reclaimable(Path(used).with_name("memory.stat"))
+            free = min(free, int(Path(limit).read_text()) - held)
     return max(0, int(free * (1 - KEEP_FREE)))
+
+
+def reclaimable(statistics: Path) -> int:
+    """Bytes of files that the system remembers until memory is needed; a group counts them as used."""
+    lines = dict(line.split(" ", 1) for line in statistics.read_text().splitlines())
+    return int(lines.get("total_inactive_file") or lines.get("inactive_file", 0))

@@ -15,15 +15,18 @@ from coursebuild import theme as themes
 from coursebuild.digests import known
 from coursebuild.files import atomic, entry, is_whole, key_of, sha256
 
+NO_PART = ("limit", "again", "tools")  # parameters that change nothing that is measured, or are counted here already
+
 
 def run_key(script: Path, params: dict[str, Any], fonts: list[str]) -> str:
-    """Digest of script, lab, runner, tools, theme, fonts (their folders' names tell), preset and settings."""
+    """Digest of script, lab, runner, tools, theme, fonts (their folders' names tell) and all that `params` ask for."""
     module, theme = "coursebuild.steps.run", themes.everything()
     with known.snapshot():
         code = keys.code(module, script, script.parent.parent)
         tools = keys.tools(module, script)
     look = [theme["themes"], theme["fonts"]["text"], [Path(folder).name for folder in fonts]]
-    return key_of(sha256(script), code, tools, look, params.get("preset"), params.get("settings") or {})
+    given = {name: value for name, value in params.items() if name not in NO_PART and value}
+    return key_of(sha256(script), code, tools, look, given)
 
 
 def take(cache: Path, key: str, folder: Path) -> bool:

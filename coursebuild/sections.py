@@ -27,7 +27,7 @@ from coursebuild.inks import Ink, Pixels
 from coursebuild.painter import Box, Painter, Stage
 
 PRESET = "superfast"  # x264's, for pictures that move
-MARGIN = 16  # pixels around a change that are converted with it: the chroma filter reaches that far
+MARGIN = 8  # pixels around a change that are converted with it: the chroma filter reaches that far
 CLIP, POSTER = "clip.mp4", "poster.png"  # in a section's entry
 
 

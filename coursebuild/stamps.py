@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from coursebuild import keys
 from coursebuild.digests import content, known
-from coursebuild.files import read_json, write_json
+from coursebuild.files import key_of, read_json, write_json
 from coursebuild.flow import Step, makers
 from coursebuild.parts import SHORT, values
 from coursebuild.reads import THERE
@@ -61,7 +61,8 @@ def write_stamp(step: Step, out: Path, before: dict[str, Any], done: Done) -> No
         # where the input is no longer what the step began with, its parts cannot be told: it counts as a whole
         if name in step.inputs and found and before["inputs"][found[0]] == content(step.inputs[name]):
             parts[found[0]] = values(step.inputs[name], sorted(noted))
-    write_json(stamp_path(step, out), {**before, "parts": parts, "products": products, **needed(done)})
+    stamp = json.loads(json.dumps({**before, "parts": parts, "products": products, **needed(done)}))
+    write_json(stamp_path(step, out), {"digest": key_of(stamp), **stamp})
 
 
 def needed(done: Done) -> dict[str, Any]:
@@ -75,7 +76,8 @@ def read_stamp(step: Step, out: Path) -> dict[str, Any]:
         value = read_json(stamp_path(step, out))
     except (FileNotFoundError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
+    whole = isinstance(value, dict) and value.pop("digest", None) == key_of(value)
+    return value if whole else {}  # a damaged stamp is none
 
 
 def settle(steps: list[Step]) -> None:
@@ -106,7 +108,7 @@ def _differences(step: Step, root: Path, old: dict[str, Any], new: dict[str, Any
     paths = {label(name, path, root): path for name, path in step.inputs.items()}
     for name in old["inputs"] | new["inputs"]:
         yield from _input(name, paths.get(name), old, new)
-    if old["params"] != new["params"]:
+    if key_of(old["params"]) != key_of(new["params"]):  # by their text: 3.0 is not 3, and true is not 1
         yield from _changes("", old["params"], json.loads(json.dumps(new["params"])))
     for group in ("tools", "code"):
         if old[group] != new[group]:
@@ -130,7 +132,7 @@ def _input(name: str, path: Path | None, old: dict[str, Any], new: dict[str, Any
     else:
         found = values(path, list(parts))
         for part, value in parts.items():
-            if value != found[part]:
+            if key_of(value) != key_of(found[part]):
                 yield f"{name} is missing" if now is None else _part(name, part, value, found[part])
 
 
@@ -161,7 +163,7 @@ def _arrow(before: Any, now: Any) -> str:
 
 def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
     """The entries of a parameter that are not what they were."""
-    if before == now:
+    if key_of(before) == key_of(now):
         return
     if isinstance(before, dict) and isinstance(now, dict):
         for key in before | now:

@@ -20,6 +20,7 @@ from coursebuild.errors import CourseError
 from coursebuild.files import ROOT, read_json, sha256, usable_cores, write_json
 from coursebuild.model import QUALITY, Clips
 from coursebuild.steps import animate as step
+from tests.bench import clip_floor
 
 SCENE = ROOT / "animations" / "day04_backpropagation.py"
 
@@ -276,6 +277,15 @@ def test_a_scene_needs_no_more_memory_than_is_reckoned_with(day: Day, tmp_path: 
     told = pickle.dumps((job, tmp_path, tmp_path / "cache"))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, input=told, capture_output=True, check=True)
     assert 2**26 < int(done.stdout) <= step.SCENE_BYTES + 2 * step.PIXEL_BYTES * 1280 * 720
+
+
+@pytest.mark.slow
+def test_the_floor_of_a_clip_can_be_measured(day: Day) -> None:
+    """Rasterising starts Manim, which takes half a second anywhere; coding some 20 small pictures takes far less."""
+    job = step.job_for("Grow", read_json(day.inputs["scenes"])["Grow"], day.inputs, {"quality": "hd", "theme": "dark"})
+    ours, raster, x264 = (clip_floor.measured(job, part) for part in ("ours", "raster", "x264"))
+    assert 0 < x264 < raster < 20
+    assert 0.3 < ours / (raster + x264) < 3
 
 
 # ------------------------------------------------------------------ mistakes

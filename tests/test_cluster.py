@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from coursebuild.cluster import Cluster
 from coursebuild.errors import CourseError
-from coursebuild.executors import Cluster
 from coursebuild.files import ROOT
 from coursebuild.flow import Step
 from coursebuild.graph import Outcome, build
@@ -120,6 +120,25 @@ def test_a_mistake_comes_back_as_it_was_raised(cluster, tmp_path):
     assert isinstance(outcome.errors["day01-a"], CourseError) and "fails on purpose" in str(outcome.errors["day01-a"])
 
 
+def test_the_last_worker_with_a_gpu_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("coursebuild.cluster.LOST_SECONDS", 3)
+    monkeypatch.setattr("coursebuild.graph.LOOK_SECONDS", 1)
+    with machines(tmp_path) as made:
+        made.worker("plain", "--nthreads", "1")
+        made.worker("gpu", "--nthreads", "1", "--resources", "GPU=1")
+        made.wait_for(2)
+        outcome = run(made.address, steps_of(tmp_path, {"a": "DIE ONCE", "b": "two"}, gpu="a"), tmp_path)
+    assert outcome.states == {"day01-a": "failed", "day01-b": "built", "day01-all": "blocked"}
+    assert "no worker with a GPU is left" in str(outcome.errors["day01-a"])
+
+
+def test_a_worker_with_another_project_does_nothing(cluster, tmp_path, monkeypatch):
+    place = Cluster(cluster.address, tmp_path / "out", tmp_path / "out" / ".cache")
+    place.digest = "of another project"
+    outcome = build(steps_of(tmp_path, {"a": "one"}), place, tmp_path, tmp_path / "out", lambda *_: None)
+    assert "its worker has another project" in str(outcome.errors["day01-a"])
+
+
 def test_a_lost_worker_s_step_is_done_elsewhere(tmp_path):
     with machines(tmp_path) as made:
         made.worker("first", "--nthreads", "1")
@@ -151,7 +170,7 @@ def test_what_cannot_work_is_said_at_once(tmp_path, options, message):
 
 
 def test_nobody_at_the_address(tmp_path, monkeypatch):
-    monkeypatch.setattr("coursebuild.executors.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("coursebuild.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(CourseError, match="no Dask scheduler answers at tcp://") as caught:
         Cluster("tcp://127.0.0.1:9", tmp_path / "out", tmp_path / "cache")
     assert "dask scheduler" in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,22 @@ def test_steps_run_side_by_side_but_not_more_than_there_are_jobs(tmp_path):
     pairs = [overlap(seen[x], seen[y]) for x, y in ("ab", "ac", "bc")]
     assert sum(pairs) in (1, 2) and len({s["pid"] for s in seen.values()}) == 2
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_while_idle_is_replaced(tmp_path):
+    executor = Local(1, tmp_path / ".cache")
+    first, second = step(tmp_path, "first"), step(tmp_path, "second", needs="first")
+
+    def listen(event: str, done: Step, seconds: float) -> None:
+        if (event, done.name) == ("done", "day01-first"):
+            (worker,) = multiprocessing.active_children()
+            worker.kill()
+            worker.join()
+            time.sleep(1)  # the pool is told by the system; a step that is sent before counts as killed with it
+
+    outcome = build([first, second], executor, tmp_path, tmp_path, listen)
+    assert outcome.exit_code == 0 and set(outcome.states.values()) == {"built"}
 
 
 @pytest.mark.slow

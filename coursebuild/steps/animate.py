@@ -163,12 +163,13 @@ def scene_code(tree: ast.Module, name: str) -> str:
         if isinstance(node, ast.ClassDef)
         and any(isinstance(part, ast.FunctionDef) and part.name == "construct" for part in node.body)
     }
-    wanted, todo = set(), [name]
     by_name = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    while todo:
-        wanted.add(current := todo.pop())
-        mentioned = {n.id for n in ast.walk(by_name[current]) if isinstance(n, ast.Name)}
-        todo += (mentioned & scenes) - wanted
+    wanted, todo = set(), [by_name[name], *(n for n in tree.body if getattr(n, "name", None) not in scenes)]
+    while todo:  # what is no scene stays, and may mention one
+        current = todo.pop()
+        wanted.add(getattr(current, "name", None))
+        mentioned = {n.id for n in ast.walk(current) if isinstance(n, ast.Name)}
+        todo += [by_name[scene] for scene in (mentioned & scenes) - wanted]
     kept = [n for n in tree.body if not (isinstance(n, ast.ClassDef) and n.name in scenes - wanted)]
     mentioned = {n.id for node in kept for n in ast.walk(node) if isinstance(n, ast.Name)}
     return ast.unparse(ast.Module([n for n in kept if _is_used(n, mentioned)], []))

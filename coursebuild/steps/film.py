@@ -7,8 +7,8 @@ handed on.
 
 from __future__ import annotations
 
+import functools
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -21,7 +21,8 @@ from PIL import Image
 
 from coursebuild import captions, codec, mux
 from coursebuild.errors import CourseError
-from coursebuild.files import cached, key_of, sha256
+from coursebuild.files import cached, key_of, scratch, sha256
+from coursebuild.keys import source_key
 from coursebuild.model import FPS, QUALITY, Clips, Deck, Frames, Record, Speech, TimedSlide, Timeline
 from coursebuild.mux import Piece
 from coursebuild.origin import provenance
@@ -115,6 +116,12 @@ def _check_size(sources: _Sources, quality: str | None) -> None:
             )
 
 
+@functools.cache
+def recipe() -> str:
+    """Digest of the code and the libraries that make coded pictures and sound."""
+    return source_key("coursebuild.codec")
+
+
 # ------------------------------------------------------------------ pictures
 
 
@@ -124,7 +131,7 @@ def _pictures(slide: TimedSlide, sources: _Sources) -> Piece:
     steps, lasting = zip(*_states(slide, sources), strict=True)
     pictures = [_png(slide, step, sources) for step in steps]
     coded = lasting if sources.every else [CODED] * len(pictures)
-    key = key_of(codec.VERSION, sources.size, sources.every, [*zip(map(sha256, pictures), coded, strict=True)])
+    key = key_of(recipe(), sources.size, sources.every, [*zip(map(sha256, pictures), coded, strict=True)])
 
     def make(path: Path) -> None:
         _code(path, ((_read_png(png, sources.size), n) for png, n in zip(pictures, coded, strict=True)), sources)
@@ -220,11 +227,11 @@ def _same_settings(sources: _Sources, pieces: list[Piece]) -> list[Piece]:
 
 def _coded_again(piece: Piece, sources: _Sources) -> Piece:
     packets = piece.pictures.packets
-    key = key_of(codec.VERSION, "again", sources.every, [(sha256(p.data), p.at, p.frames) for p in packets])
+    key = key_of(recipe(), "again", sources.every, [(sha256(p.data), p.at, p.frames) for p in packets])
 
     def make(path: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="dl50-film-") as folder:
-            copy = Path(folder) / "copy.mp4"
+        with scratch("film") as folder:
+            copy = folder / "copy.mp4"
             codec.write_segment(copy, piece.like, packets)
             _code(path, _decoded(copy, packets), sources)
 
@@ -247,7 +254,7 @@ def _sound(slide: TimedSlide, sources: _Sources) -> Path:
     for wav, _ in spoken:
         if not wav.is_file():
             raise CourseError("this recorded sentence is missing", file=wav, hint="narrate again")
-    key = key_of(codec.VERSION, slide.frames, [(sha256(wav), at) for wav, at in spoken])
+    key = key_of(recipe(), slide.frames, [(sha256(wav), at) for wav, at in spoken])
 
     def make(path: Path) -> None:
         track = np.zeros(slide.frames * codec.FRAME_SAMPLES, np.float32)

@@ -12,6 +12,7 @@ from PIL import Image
 from coursebuild import fit
 from coursebuild.errors import CourseError
 from coursebuild.files import cached, entry, is_whole, key_of, link_or_copy, read_json, scratch, sha256, write_json
+from coursebuild.keys import source_key
 from coursebuild.model import PAGE, QUALITY, Deck, Frame, Frames, JsonDict, Slide
 from coursebuild.reads import WITHOUT_LINES, note
 from coursebuild.theme import check_contrast
@@ -49,7 +50,8 @@ def _states(slide: Slide) -> int:
 
 def _draw(deck: Deck, prepared: Prepared, width: int, cache: Path) -> dict[str, dict[str, Path]]:
     """For each slide its files in the cache: "geometry" and the states "0", "1", ..."""
-    keys = [key_of("slide", prepared.only(i).key(), width) for i in range(len(deck.slides))]
+    code = source_key("coursebuild.steps.slides")
+    keys = [key_of("slide", code, prepared.only(i).key(), width) for i in range(len(deck.slides))]
     there = [_entries(cache, key, _states(slide)) for key, slide in zip(keys, deck.slides, strict=True)]
     wanted = [i for i, files in enumerate(there) if not all(map(is_whole, files.values()))]
     fresh = _compile(deck, prepared, wanted, width) if wanted else {}

@@ -79,7 +79,7 @@ def makespan(course: Course, machines: int, cores: int, overhead: float = 0.0, g
         waiting = []
         for item in sorted(ready):
             step = by_name[item[1]]
-            need = min(step.cores, cores)
+            need = min(step.cores, cores) if machines == 1 else cores  # workers of a cluster take one step at a time
             place = next((m for m in (with_gpu if step.gpu else free) if free[m] >= need), None)
             if place is None:
                 waiting.append(item)
