@@ -50,7 +50,7 @@ P = settings.choose(  # a tuple is (smoke, quick, full): seconds, under a minute
     small_images=(1_000, 8_000, 54_000),  # for the runs in which something is forgotten
     small_epochs=(1, 2, 2),
     heart_epochs=(5, 40, 60),  # over 2,000 images, until they are known by heart
-    race_target=(0.7, 0.97, 0.97),
+    race_target=(0.7, 0.95, 0.97),
     race_images=(500, 1_000, 1_000),  # validation images on which a race is checked
     reference_epochs=(0, 0, 14),  # of the convolutional network; on a CPU an epoch takes a minute
 )
@@ -842,8 +842,8 @@ claims["trained without Normalize, the networks end within one point"] = abs(pri
 #
 # PyTorch's own example for MNIST is a small convolutional network: two convolutions, two dropouts, two linear layers,
 # trained by Adadelta with a learning rate of 1. We build it from that description (Day 16 opens it up), and ask for
-# both: how long until 97 % of the same validation images are right? Same images, same batches, same loop, one processor
-# core or one GPU. The checks are not counted.
+# both: how long until 95 % (in the preset `full`: 97 %) of the same validation images are right? Same images, same
+# batches, same loop, one processor core or one GPU. The checks are not counted.
 
 
 # %%
@@ -904,11 +904,17 @@ for ax, column, text in zip(axes, (0, 1), ("seconds of training", "images seen")
             ax.plot(history[-1, column], 100 * history[-1, 2], "o", color=plots.colour(tone), markersize=8)
     ax.axhline(100 * P.race_target, color=plots.colour("muted"), linewidth=1.2, linestyle="--")
     ax.set(xscale="log", xlabel=text, ylim=(100 * P.race_target - 25, 100 * P.race_target + 3))
+ticks = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100), (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
+for ax, marks in zip(axes, ticks, strict=True):
+    low, high = ax.get_xlim()
+    inside = [mark for mark in marks if low <= mark <= high]
+    ax.set_xticks(inside, [f"{mark:,}" for mark in inside])
+    ax.minorticks_off()
 axes[0].set(ylabel="validation accuracy, percent")
 for name, tone, text in (("ours", "accent", "ours"), ("reference", "accent2", "convolutional")):
     history = races[name][0][0]
     low = np.argmax(history[:, 2] > P.race_target - 0.2)
-    plots.label(axes[0], history[low, 0], 100 * history[low, 2], text, tone, dx=8, dy=-12)
+    plots.label(axes[0], history[low, 0], 100 * history[low, 2], text, tone, dx=24, dy=-6)
 
 gap_seconds, gap_images = (np.median(finish["reference"][:, k]) / np.median(finish["ours"][:, k]) for k in (0, 1))
 metrics.update(
