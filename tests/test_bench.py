@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import wave
 from fractions import Fraction
@@ -178,7 +179,7 @@ def changed_lines(before: str, after: str) -> list[tuple[str, str]]:
     return [(a, b) for a, b in zip(before.splitlines(), after.splitlines(), strict=True) if a != b]
 
 
-@pytest.mark.parametrize("k", [0, 1, 7, 14])
+@pytest.mark.parametrize("k", [0, 1, 7, 14, 21])
 def test_edits_change_one_word_of_the_right_line(k):
     text = LECTURE.read_text()
     for edit, mark in ((project.one_word, "> "), (project.one_bullet, "- ")):
@@ -186,6 +187,7 @@ def test_edits_change_one_word_of_the_right_line(k):
         assert before.startswith(mark) and after.startswith(mark)
         different = [(a, b) for a, b in zip(before.split(), after.split(), strict=True) if a != b]
         assert len(different) == 1 and len(different[0][1]) <= len(different[0][0])
+        assert re.findall(r"\{[{%].*?[%}]\}", before) == re.findall(r"\{[{%].*?[%}]\}", after)
         assert edit(text, k) != edit(text, k + 1)
 
 

@@ -124,12 +124,14 @@ def cost(stamp: dict[str, Any]) -> dict[str, float]:
 
 # ------------------------------------------------------------------ edits, each different for another `k`
 
+_TEMPLATE = re.compile(r"\{[{%].*?[%}]\}|`[^`]*`")
 _PLAIN = re.compile(r"[^{}$`\[\]|:]*")  # no template, formula, code or pause in it
 
 
 def _change_word(line: str, k: int) -> str:
-    """The line with its last plain word of four to seven letters replaced by another word."""
-    found = [m for m in re.finditer(r"(?<![\w*])[a-z]{4,7}(?![\w*'])", line) if m[0] != WORDS[k % len(WORDS)]]
+    """The line with its last plain word of four to seven letters replaced by another word; never inside a template."""
+    hidden = _TEMPLATE.sub(lambda m: "_" * len(m[0]), line)
+    found = [m for m in re.finditer(r"(?<![\w*])[a-z]{4,7}(?![\w*'])", hidden) if m[0] != WORDS[k % len(WORDS)]]
     return line[: found[-1].start()] + WORDS[k % len(WORDS)] + line[found[-1].end() :] if found else line
 
 
