@@ -13,6 +13,7 @@ from coursebuild.course import Day, find_days, load_syllabus, misnamed, project_
 from coursebuild.errors import CourseError, did_you_mean
 from coursebuild.lint import Problem
 from coursebuild.model import Deck, JsonDict, Record, Script
+from coursebuild.overview import overview_file, read_overview
 from coursebuild.reading import parse_python
 from coursebuild.speech.sentences import split
 from coursebuild.speech.spoken import spoken
@@ -177,6 +178,19 @@ def _methods(
     return found | {n.name: n for n in scene.body if isinstance(n, ast.FunctionDef)}
 
 
+def overview_problems(numbers: set[int], syllabus: dict, root: Path) -> list[CourseError]:
+    """What is wrong with the overviews of the weeks that these days belong to."""
+    found: list[CourseError] = []
+    for week in syllabus["weeks"]:
+        days, path = range(week["first"], week["last"] + 1), overview_file(root, week["week"])
+        if numbers & set(days) and path.exists():
+            try:
+                read_overview(path, days)
+            except CourseError as error:
+                found += error.all
+    return found
+
+
 def check_days(days: str, root: Path) -> int:
     """Print all problems; returns 1 if one of them is an error."""
     syllabus = load_syllabus(root)
@@ -184,8 +198,10 @@ def check_days(days: str, root: Path) -> int:
     for theme in ("dark", "light"):
         found += [CourseError(f"theme {theme}: {line}") for line in check_contrast(theme)]
     found += misnamed(root)
-    for day in select(days, find_days(root), syllabus):
+    chosen = select(days, find_days(root), syllabus)
+    for day in chosen:
         found += problems_of(day, syllabus)
+    found += overview_problems({d.number for d in chosen}, syllabus, root)
     for problem in found:
         click.echo(str(problem))
     errors = sum(isinstance(p, CourseError) or p.level == "error" for p in found)

@@ -18,7 +18,7 @@ VOICES = ("piper", "kokoro", "espeak", "silent")
 
 
 class Commands(click.Group):
-    """`build.py 4` is `build.py build 4`; every CourseError ends the program with its text and status 1."""
+    """`build.py 4` is `build.py build 4`; a CourseError, or what the system refuses, is one message and status 1."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
@@ -34,7 +34,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with machine_errors():
+                return super().invoke(ctx)
         except CourseError as error:
             click.secho(str(error), err=True, fg="red" if sys.stderr.isatty() else None)
             ctx.exit(1)

@@ -103,8 +103,11 @@ class Digests:
                     continue
                 if entry.is_dir():
                     yield from self._tree(entry.path, f"{inside}{entry.name}/")
-                else:
+                    continue
+                try:
                     yield f"{inside}{entry.name}", self._digest(entry.path, entry.stat())
+                except FileNotFoundError:  # a link to nothing, or a file that was just removed
+                    yield f"{inside}{entry.name}", "nothing"
 
     def _digest(self, path: str, status: os.stat_result) -> str:
         now = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]

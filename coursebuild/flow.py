@@ -12,11 +12,13 @@ from coursebuild.course import Day, project_settings, syllabus_of
 from coursebuild.errors import CourseError
 from coursebuild.files import ROOT
 from coursebuild.keys import closure
+from coursebuild.overview import overview_file
 from coursebuild.reading import read_text
 
 TEMPLATES = ROOT / "templates"
 SITE = TEMPLATES / "site"
 LOOK = (SITE / "base.html.j2", SITE / "site.css")  # of every page
+THEME = {"theme": TEMPLATES / "theme.json"}
 VOICES = ("piper", "kokoro", "espeak", "silent")
 CREDITS = [f"{a.what}: {a.licence}" for n, a in ASSETS.items() if not n.startswith("piper")]
 WANTED = {  # what --only takes, and the steps that it needs to have ended
@@ -29,7 +31,7 @@ WANTED = {  # what --only takes, and the steps that it needs to have ended
     "clips": ["animate"],
     "video": ["film"],
     "notebook": ["notebook"],
-    "page": ["page", "site"],
+    "page": ["page", "week", "site"],
 }
 
 
@@ -104,7 +106,6 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     record = there / "record"
     shown, spoken, scenes = (work / f"{n}.json" for n in ("shown", "spoken", "scenes"))
     entry = syllabus_of(day.number, syllabus)
-    colours = {"theme": TEMPLATES / "theme.json"}
     steps: list[Step] = []
 
     def step(kind: str, inputs: dict[str, Path], products: dict[str, Path], function: str = "", **more: Any) -> None:
@@ -116,7 +117,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
         step("run", kept, {"record": record}, "coursebuild.steps.recorded:recorded")
     else:
         knobs = {"preset": o.preset, "settings": o.settings, "limit": None, **outside("DL50_FONTS"), **own_data(script)}
-        step("run", {"script": script} | colours, {"record": record}, runs=script, gpu=True, cores=4, params=knobs)
+        step("run", {"script": script} | THEME, {"record": record}, runs=script, gpu=True, cores=4, params=knobs)
     deck = {"shown": shown, "record": record / "record.json"}
     clips = {"clips": work / "clips" / "clips.json"}
     said = {"spoken": spoken}
@@ -138,7 +139,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     )
     step(
         "animate",
-        {"scene": scene, "record": record / "record.json", "scenes": scenes} | colours,
+        {"scene": scene, "record": record / "record.json", "scenes": scenes} | THEME,
         {"clips": work / "clips"},
         params=look,
         runs=scene,
@@ -148,14 +149,14 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     typst = tuple(sorted(TEMPLATES.glob("deck*.typ")))
     step(
         "slides",
-        deck | clips | colours,
+        deck | clips | THEME,
         {"frames": work / "frames", "pdf": out["pdf"], **geometry},
         params=look,
         watch=typst,
     )
     paper = {"theme": "light"}
-    step("handout", deck | said | clips | colours, {"handout": out["handout"]}, params=paper, watch=typst)
-    everything = deck | said | geometry | clips | colours
+    step("handout", deck | said | clips | THEME, {"handout": out["handout"]}, params=paper, watch=typst)
+    everything = deck | said | geometry | clips | THEME
     step("pptx", everything, {"pptx": out["pptx"]}, params={"theme": o.theme}, watch=typst)
     html = (*typst, *(TEMPLATES / f"deck.{x}" for x in ("html.j2", "css", "js")))
     step("html", everything, {"html": out["html"]}, params={"theme": o.theme}, watch=html)
@@ -178,7 +179,7 @@ def plan_day(day: Day, options: Options, syllabus: dict[str, Any], neighbours: d
     step("script", {"source": script}, {"copy": out["script"]}, "coursebuild.steps.copy:copy")
     step(
         "page",
-        deck | said | timeline | speech | {k: out[k] for k in file} | {"poster": there / "poster.png"} | colours,
+        deck | said | timeline | speech | {k: out[k] for k in file} | {"poster": there / "poster.png"} | THEME,
         {"page": there / "index.html"},
         params={"files": file, "syllabus": entry, "credits": CREDITS, **address, **_links(neighbours, syllabus)},
         watch=(*LOOK, SITE / "day.html.j2", SITE / "player.js"),
@@ -225,23 +226,53 @@ def _links(neighbours: dict[str, Day | None], syllabus: dict[str, Any]) -> dict[
     }
 
 
-def plan_site(days: list[Day], options: Options, syllabus: dict[str, Any]) -> Step:
-    """out/index.html: all the days that have been built, and those still to come."""
+def cards_of(days: list[Day], out: Path) -> dict[str, Path]:
+    """What pages that list days need of each."""
     inputs = {}
     for day in days:
-        there = options.out / f"day{day.number:02d}"
+        there = out / f"day{day.number:02d}"
         inputs |= {
             f"shown{day.number}": there / "work" / "shown.json",
             f"timeline{day.number}": there / "work" / "timeline.json",
             f"page{day.number}": there / "index.html",
             f"poster{day.number}": there / "poster.png",
         }
+    return inputs
+
+
+def plan_weeks(days: list[Day], options: Options, syllabus: dict[str, Any]) -> list[Step]:
+    """out/weekN/index.html for every week that has an overview and a built day."""
+    steps = []
+    for week in syllabus["weeks"]:
+        inside = [d for d in days if week["first"] <= d.number <= week["last"]]
+        if not inside or not (overview := overview_file(inside[0].root, week["week"])).exists():
+            continue
+        name = f"week{week['week']}"
+        records = {f"record{d.number}": options.out / f"day{d.number:02d}" / "record" / "record.json" for d in inside}
+        titles = {str(d["day"]): d["title"] for d in syllabus["days"] if week["first"] <= d["day"] <= week["last"]}
+        steps.append(
+            Step(
+                f"{name}-week",
+                0,
+                "coursebuild.steps.week:week",
+                {"overview": overview} | cards_of(inside, options.out) | records | THEME,
+                {"page": options.out / name / "index.html"},
+                {"course": project_settings()["course"], "week": week, "titles": titles},
+                watch=(*LOOK, SITE / "week.html.j2"),
+            )
+        )
+    return steps
+
+
+def plan_site(days: list[Day], options: Options, syllabus: dict[str, Any], weeks: list[Step]) -> Step:
+    """out/index.html: all the days that have been built, and those still to come."""
     named = [{k: d.get(k) for k in ("day", "title", "week")} for d in syllabus["days"]]
+    pages = {step.name.partition("-")[0]: step.products["page"] for step in weeks}
     return Step(
         "site-site",
         0,
         "coursebuild.steps.site:site",
-        inputs | {"theme": TEMPLATES / "theme.json"},
+        cards_of(days, options.out) | pages | THEME,
         {"index": options.out / "index.html"},
         {"course": project_settings()["course"], "syllabus": {"weeks": syllabus["weeks"], "days": named}},
         watch=(*LOOK, SITE / "index.html.j2"),
@@ -261,8 +292,8 @@ def plan(
         after = min((n for n in numbers if n > day.number), default=None)
         near = {"previous": there.get(before), "next": there.get(after)}
         steps += plan_day(day, options, syllabus, near)
-    shown = list(there.values())
-    steps.append(plan_site(shown, options, syllabus))
+    weeks = plan_weeks(list(there.values()), options, syllabus)
+    steps += [*weeks, plan_site(list(there.values()), options, syllabus, weeks)]
     return needed(steps, only) if only else steps
 
 

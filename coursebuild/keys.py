@@ -205,7 +205,17 @@ def code(module: str, runs: Path | None, root: Path, unused: tuple[str, ...] = (
     `runs` is a file of the course that it executes; this itself is an input, and what it imports counts here.
     """
     files, _ = _behind(module, runs, unused)
-    return {shown(path, root): code_digest(path) for path in files}
+    found: dict[str, str | None] = {}
+    for path in files:
+        name = shown(path, root)
+        # a course elsewhere may have its own scripts/lab/plots.py beside the builder's
+        found[f"{name} of the builder" if _hides(path, name, root) else name] = code_digest(path)
+    return found
+
+
+def _hides(path: Path, name: str, root: Path) -> bool:
+    """Whether a file of the builder would take the name of one of the course."""
+    return root != ROOT and path != root / name and (root / name).is_file()
 
 
 def tools(module: str, runs: Path | None, unused: tuple[str, ...] = ()) -> dict[str, str]:

@@ -223,6 +223,21 @@ def test_a_folder_in_out_that_cannot_be_written(course: Course) -> None:
         assert "read-only" in done.stdout and "--out" in done.stdout
 
 
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of any step, too; root may read everything, so the refusal is played."""
+    from click.testing import CliRunner
+
+    from coursebuild import cli, course
+
+    def refuse(root: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "lectures"))
+
+    monkeypatch.setattr(course, "find_days", refuse)
+    done = CliRunner().invoke(cli.main, ["explain", "1", "--root", str(tmp_path)])
+    assert done.exit_code == 1 and f"{tmp_path}/lectures: permission denied" in done.output
+    assert "Traceback" not in done.output and done.exception.__class__ is SystemExit
+
+
 def test_a_disk_with_little_room_is_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage._replace(free=99_000_000))

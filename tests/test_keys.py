@@ -117,7 +117,9 @@ def test_a_folder_is_the_names_and_contents_in_it(tmp_path):
     found.add(Digests().content(folder))
     (folder / "in" / "b").write_text("two")
     found.add(Digests().content(folder))
-    assert len(found) == 3 and Digests().content(tmp_path / "nothing") is None
+    (folder / "in" / "gone").symlink_to(folder / "nothing")
+    found.add(Digests().content(folder))
+    assert len(found) == 4 and Digests().content(tmp_path / "nothing") is None
 
 
 # ------------------------------------------------------------------ imports and versions
@@ -302,6 +304,24 @@ def test_tools_and_code_are_told_by_name(step, tmp_path):
         "coursebuild/codec.py is no longer used",
         "coursebuild/steps/copy.py changed",
     ]
+
+
+def test_a_file_of_the_course_hides_none_of_the_builder(tmp_path):
+    """Both have scripts/lab/plots.py: each counts under a name of its own."""
+    script = tmp_path / "scripts" / "day01_x.py"
+    (script.parent / "lab").mkdir(parents=True)
+    script.write_text("from lab import plots\n")
+    own = script.parent / "lab" / "plots.py"
+    own.write_text("SIZE = 1\n")
+    files = keys.code("coursebuild.data_command", script, tmp_path)  # which imports lab, too
+    assert files["scripts/lab/plots.py"] == keys.code_digest(own)
+    assert files["coursebuild/data_command.py"]
+    (tmp_path / "coursebuild").mkdir()
+    (tmp_path / "coursebuild" / "data_command.py").write_text("")
+    assert (
+        files["coursebuild/data_command.py"]
+        == keys.code("coursebuild.data_command", script, tmp_path)["coursebuild/data_command.py of the builder"]
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"inputs": {}}'])
