@@ -293,6 +293,22 @@ def test_the_page_explains_what_falls_short():
     assert "Short of it" not in met and "**NOT MET**" not in met
 
 
+def test_what_is_at_its_floor_is_said():
+    """Clips at twice their floor: half of the animations' time, and the voice, are not the builder's."""
+    data = measured(50.0)
+    runs = [{"ours": 6.0, "raster": 2.0, "x264": 1.0}] * 3
+    data["missing"] = {}
+    data["clip_floor"] = {"scenes": {"A": {"ours": 6.0, "floor": 3.0, "ratio": 2.0, "n": 3, "runs": runs}}}
+    steps = {f"day04-{name}": {"cpu_seconds": spent} for name, spent in (("animate", 40.0), ("narrate", 25.0))}
+    build = {"usage": {"cpu": 70.0, "wall": 50.0, "peak_bytes": 1.0}, "steps": steps}
+    data["five"] = {"minutes": 5.0, "slides": 7, "animated_share": 0.4, "commands": {"film, cold": [build]}}
+    found = {t.name: t for t in targets(data)}
+    five = next(t for name, t in found.items() if name.startswith("a lecture of five minutes"))
+    assert five.met is False and "is 4.0 CPU s" in five.because and "takes 5.0: together 9.0" in five.because
+    clip = found["a clip: CPU / floor of Cairo and libx264"]
+    assert clip.profile[-1] == ["all the rest", 3.0, 0.5] and "3.00 CPU s" in clip.because
+
+
 def test_the_page_is_that_of_the_numbers():
     """docs/PERFORMANCE.md can be made from docs/performance.json, and was."""
     numbers = ROOT / "docs" / "performance.json"

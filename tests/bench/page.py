@@ -90,6 +90,7 @@ def _short(found: list[Target]) -> str:
         if t.met is False:
             out.append(f"### Short of it: {t.name}\n")
             out.append(_profile(t.profile) if t.profile else f"{t.note or 'No profile was taken'}.\n")
+            out += [f"{t.because}\n"] if t.because else []
     return "\n".join(out)
 
 
