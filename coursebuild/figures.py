@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,17 @@ from coursebuild.errors import CourseError
 from coursebuild.files import sha256
 from coursebuild.model import FIGURE_NAME
 
-LABEL_WIDTH = 90  # letters in a line
+LABEL_LETTERS = 12.5  # of the label, for each inch of the figure
 PNG_DPI = 288  # four pixels a point: sharp where a figure fills a 1920 pixel slide
 PROPERTIES = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor", "gapcolor")
 
 
 def save_all(
-    script: Path, dark: dict[str, str], light: dict[str, str], folder: Path, label: str = ""
+    script: Path, dark: dict[str, str], light: dict[str, str], folder: Path, label: Callable[[int], str] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Save every labelled figure that is open; returns them as the record has them, and warnings.
 
-    `label` is written below each of them: what stood in for data that could not be had.
+    `label` says, for a figure's number, what is written below it: what stood in for data that could not be had.
     """
     lines, saved, notes = figure_lines(script.read_text(encoding="utf-8")), {}, []
     for number in plt.get_fignums():
@@ -44,8 +44,9 @@ def save_all(
         if not FIGURE_NAME.fullmatch(name):
             what, hint = f"the figure label `{name}` cannot name a file", "use small letters, digits and _"
             raise CourseError(what, file=script, line=lines.get(name, 1), hint=hint)
-        if label:
-            below = "\n".join([figure.get_supxlabel(), *textwrap.wrap(label, LABEL_WIDTH)]).strip()
+        if label and (words := label(number)):
+            letters = max(20, round(LABEL_LETTERS * figure.get_figwidth()))
+            below = "\n".join([figure.get_supxlabel(), *textwrap.wrap(words, letters)]).strip()
             figure.supxlabel(below, fontsize=9, color=dark["muted"])
         files = save(figure, name, folder, dark, light)
         left = left_over(folder / f"{name}.light.svg", dark, light)

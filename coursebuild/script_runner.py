@@ -62,7 +62,7 @@ def run(job: dict[str, Any], script: Path, out: Path) -> dict[str, Any]:
     settings = results.settings()
     metrics, claims = results.metrics(), results.claims()
     shapes = results.save_arrays(out / "arrays.npz")
-    drawn, notes = figures.save_all(script, job["dark"], job["light"], out / "figures", standins())
+    drawn, notes = figures.save_all(script, job["dark"], job["light"], out / "figures", standins)
     return {
         "metrics": metrics,
         "claims": claims,
@@ -269,9 +269,10 @@ def used_data() -> list[dict[str, Any]]:
     return list(shared.USED) if shared else []
 
 
-def standins() -> str:
-    """What stood in for data that could not be had, or nothing."""
-    return "; ".join(dict.fromkeys(item["data"] for item in used_data() if item.get("standin")))
+def standins(figure: int) -> str:
+    """What stood in for data that could not be had when this figure was drawn, or nothing."""
+    shared = sys.modules.get("lab.sources")
+    return "; ".join(label for label, before in shared.STANDINS.items() if figure not in before) if shared else ""
 
 
 def device_name() -> str:

@@ -151,6 +151,30 @@ def test_the_same_script_draws_the_same_bytes(good: tuple[Record, Path], tmp_pat
     assert again.arrays_sha256 == good[0].arrays_sha256
 
 
+def test_figures_that_show_a_stand_in_say_so_and_earlier_ones_do_not(tmp_path: Path) -> None:
+    source = """\
+import matplotlib.pyplot as plt
+from lab import sources
+
+plt.figure("before", figsize=(3, 2))
+sources.note_standin("cifar10", "training set", 5)
+plt.figure("after", figsize=(3, 2))
+for name in ("before", "after"):
+    plt.figure(name).add_subplot().plot([0, 1])
+metrics = {"a": 1}
+claims = {"b": True}
+"""
+    record = measure(tmp_path, source)
+    assert [d["standin"] for d in record.provenance["data"]] == [True]
+    sizes = {}
+    for name in ("before", "after"):
+        with Image.open(tmp_path / "record" / "figures" / f"{name}.dark.png") as picture:
+            pixels = np.asarray(picture.convert("RGBA"))[..., 3] > 0
+        bottom = pixels[-max(1, pixels.shape[0] // 8) :]  # where a line below the axes' numbers would be
+        sizes[name] = bottom.any(axis=0).sum()
+    assert sizes["after"] > sizes["before"]
+
+
 def test_an_unlabelled_figure_is_a_warning(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     source = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nmetrics = {'a': 1}\nclaims = {'b': False}\n"
     record = measure(tmp_path, source)

@@ -15,6 +15,7 @@ import hashlib
 import os
 import pickle
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -30,6 +31,7 @@ from lab.wheels import cache_dir, fetch_wheel, sha256
 
 __all__ = ["USED", "Found", "NoSource", "caption", "derived", "load", "note", "note_standin"]
 
+STANDINS: dict[str, set[int]] = {}  # label of each stand-in: the figures that were there before it, and do not show it
 USED: list[dict[str, Any]] = []  # of every data set and model loaded: name, source, n, data, via, unit (and standin)
 T = TypeVar("T")
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, IndexError, zlib.error, struct.error)
@@ -273,9 +275,11 @@ def note(found: Found, part: str, n: int, unit: str = "") -> None:
 
 
 def note_standin(name: str, part: str, n: int, unit: str = "") -> None:
-    """Note that a stand-in was used, under a name that says so."""
+    """Note that a stand-in was used, under a name that says so; figures that are drawn from now on will say it, too."""
     wanted = entry(name)
     label = f"STAND-IN for {wanted.title}: {wanted.standin}"
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    STANDINS.setdefault(label, set(pyplot.get_fignums()) if pyplot else set())
     made = "made by the script; the real data could not be reached"
     fixed = {"data": label, "via": "this script", "unit": unit, "standin": True}
     _add({"name": f"{label}, {part}", "source": made, "n": n, **fixed})
