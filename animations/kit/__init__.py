@@ -7,4 +7,11 @@ typeset.py   words and formulas, set by Typst
 network.py   nodes, edges, pulses of light; digits.py puts them together to 784 -> 16 -> 16 -> 10
 heatmap.py   pictures made of cells, and their rearrangement; pixels.py: many small pictures at once
 graph.py     computation graphs; axes.py: curves of measured values; curve.py: a training curve that draws itself
+tokens.py    rows of words in boxes, and bars below them; beams.py: beams between words, as thick as their weights
+plane.py     a plane with points, and a line with its normal that swings from one place to another
+pulls.py     dots on an axis, and a bar at each for the pull of a loss on it
+bend.py      a grid that a map bends, clouds of points and curves that move with it: space as a layer redraws it
+window.py    a kernel's window over a picture, grids with readable numbers; stack.py: sheets and stacks of feature maps
+alignment.py an attention map with its words: rows are written, columns are read, the colours always 0 to 1
+meter.py     a histogram for each layer, and a logarithmic meter on which gradients walk through the layers
 """
