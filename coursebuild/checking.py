@@ -26,9 +26,10 @@ BRANCHES = (ast.If, ast.IfExp, ast.For, ast.While, ast.Try, ast.Match, ast.Funct
 LOOPS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def last_record(day: Day) -> Path:
-    """The newest measurement of a day: of the last build, else the committed one."""
-    for folder in (day.root / "out" / f"day{day.number:02d}" / "record", day.root / "records" / f"day{day.number:02d}"):
+def last_record(day: Day, out: Path | None = None) -> Path:
+    """The newest measurement of a day: of the last build (in `out`), else the committed one."""
+    built = (out or day.root / "out") / f"day{day.number:02d}" / "record"
+    for folder in (built, day.root / "records" / f"day{day.number:02d}"):
         if (folder / "record.json").exists():
             return folder / "record.json"
     hint = f"build.py run {day.number} --preset smoke makes one in seconds"
@@ -191,8 +192,8 @@ def overview_problems(numbers: set[int], syllabus: dict, root: Path) -> list[Cou
     return found
 
 
-def check_days(days: str, root: Path) -> int:
-    """Print all problems; returns 1 if one of them is an error."""
+def check_days(days: str, root: Path, out: Path | None = None) -> int:
+    """Print all problems, given the records of the builds in `out`; returns 1 if one of them is an error."""
     syllabus = load_syllabus(root)
     found: list[Problem | CourseError] = []
     for theme in ("dark", "light"):
@@ -200,7 +201,10 @@ def check_days(days: str, root: Path) -> int:
     found += misnamed(root)
     chosen = select(days, find_days(root), syllabus)
     for day in chosen:
-        found += problems_of(day, syllabus)
+        try:
+            found += problems_of(day, syllabus, last_record(day, out))
+        except CourseError as error:
+            found += error.all
     found += overview_problems({d.number for d in chosen}, syllabus, root)
     for problem in found:
         click.echo(str(problem))

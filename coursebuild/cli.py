@@ -322,11 +322,12 @@ def list_days(root: Path) -> None:
 @main.command()
 @click.argument("days", default="all")
 @root_option
-def check(days: str, root: Path) -> None:
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where the days were built; out/.")
+def check(days: str, root: Path, out: Path | None) -> None:
     """Lint lectures without rendering; uses the last record of each day."""
     from coursebuild.checking import check_days
 
-    sys.exit(check_days(days, root.resolve()))
+    sys.exit(check_days(days, root.resolve(), out))
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from coursebuild.errors import CourseError
+from coursebuild.errors import CourseError, raise_all
 from coursebuild.model import PAGE, Deck, JsonDict, Slide
 from coursebuild.typeset import blocks_of
 
@@ -27,21 +27,19 @@ WHAT = {
 
 
 def check_problems(problems: list[JsonDict], deck: Deck) -> None:
-    """Raise a CourseError with the lecture's line for the first thing that does not fit."""
-    found = {(p["id"], p["kind"]): p for p in reversed(problems)}  # told again in every state of the slide
-    if not found:
-        return
-    problem = problems[0]
+    """Raise a CourseError with the lecture's line for each thing that does not fit."""
+    found: dict[tuple[str, str], JsonDict] = {}
+    for problem in problems:  # the same is told in every state of a slide
+        found.setdefault((problem["id"], problem["kind"]), problem)
+    raise_all([_told(problem, deck) for problem in found.values()])
+
+
+def _told(problem: JsonDict, deck: Deck) -> CourseError:
     slide, line = _place(problem["id"], deck)
     what = WHAT[problem["kind"]].format(**problem)
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     kind = f" in the {_kind(problem['id'], slide)}" if problem["kind"] in ("word", "code", "formula") else ""
-    raise CourseError(
-        f"slide {slide.n}, `{slide.title_text}`{kind}: {what}{more}",
-        file=deck.source,
-        line=line,
-        hint=ADVICE[problem["kind"]],
-    )
+    what = f"slide {slide.n}, `{slide.title_text}`{kind}: {what}"
+    return CourseError(what, file=deck.source, line=line, hint=ADVICE[problem["kind"]])
 
 
 def _place(block_id: str, deck: Deck) -> tuple[Slide, int]:

@@ -9,6 +9,7 @@ heatmap.py   pictures made of cells, and their rearrangement; pixels.py: many sm
 graph.py     computation graphs; axes.py: curves of measured values; curve.py: a training curve that draws itself
 tokens.py    rows of words in boxes, and bars below them; beams.py: beams between words, as thick as their weights
 plane.py     a plane with points, and a line with its normal that swings from one place to another
+bowl.py      rings of equal loss, and paths of steps that draw themselves in them
 pulls.py     dots on an axis, and a bar at each for the pull of a loss on it
 bend.py      a grid that a map bends, clouds of points and curves that move with it: space as a layer redraws it
 window.py    a kernel's window over a picture, grids with readable numbers; stack.py: sheets and stacks of feature maps
