@@ -1,0 +1,1 @@
+"""Definitions that two or more days use. No work at import."""
