@@ -17,6 +17,7 @@ class Used:
 
     names: set[str] = field(default_factory=set)
     keywords: set[tuple[str, object]] = field(default_factory=set)  # (name, its constant value or None)
+    texts: set[str] = field(default_factory=set)
     matmul: bool = False
 
 
@@ -35,6 +36,8 @@ def used_by(tree: ast.AST) -> Used:
                     found.names |= set((node.module or "").split("."))
             case ast.keyword(arg=str(name), value=value):
                 found.keywords |= {(name, None), (name, value.value if isinstance(value, ast.Constant) else None)}
+            case ast.Constant(value=str(text)):
+                found.texts.add(text)
             case ast.BinOp(op=ast.MatMult()):
                 found.matmul = True
     return found
@@ -77,5 +80,7 @@ def missing(wanted: Used, used: Used) -> set[str]:
     """What of `wanted` a script does not use."""
     known = used.names | {name for name, _ in used.keywords}
     names = {n for n in wanted.names if not SAME.get(n, {n}) & known}
-    keywords = {f"{k}={v!r}" if v else f"{k}=" for k, v in wanted.keywords if (k, v) not in used.keywords}
+    lost = {(k, v) for k, v in wanted.keywords if (k, v) not in used.keywords}
+    looped = {(k, v) for k, v in lost if (k, None) in used.keywords and v in used.texts}  # for how in ("mean", "sum")
+    keywords = {f"{k}={v!r}" if v else f"{k}=" for k, v in lost - looped}
     return names | keywords | ({"@"} if wanted.matmul and not used.matmul else set())
