@@ -28,7 +28,7 @@ def names() -> dict[str, Any]:
     tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     known = {"np": np, "nn": nn, "torch": torch, "DataLoader": DataLoader, "TensorDataset": TensorDataset}
     known |= {"device": torch.device("cpu"), "HIDDEN": 128, "DROPOUT": 0.2, "BATCH_SIZE": 64}
-    known |= {"MEAN": 0.1307, "STD": 0.3081}
+    known |= {"MEAN": 0.1307, "STD": 0.3081, "P": type("P", (), {"seed": 8})}
     exec(compile(tree, str(SCRIPT), "exec"), known)
     return known
 
@@ -94,6 +94,20 @@ def test_calibration_of_known_answers(names: dict[str, Any]) -> None:
     assert mean[9] == pytest.approx(2.9 / 3)
     assert share[9] == pytest.approx(2 / 3)
     assert ece == pytest.approx((3 * abs(2.9 / 3 - 2 / 3) + abs(0.65 - 1)) / 4)
+
+
+def test_images_of_other_kinds_are_what_they_are_called(names: dict[str, Any]) -> None:
+    bytes_ = torch.randint(256, (3, 28, 28), dtype=torch.uint8)
+    bytes_[:, :, -4:] = 0  # as the border of MNIST's images is
+    kinds = names["other_kinds"](names["prepare"](bytes_))
+    same = {"rtol": 1e-5, "atol": 1e-5}
+    moved = torch.zeros_like(bytes_)
+    moved[:, :, 4:] = bytes_[:, :, :-4]
+    torch.testing.assert_close(kinds["4 pixels to the right"], names["prepare"](moved), **same)
+    torch.testing.assert_close(kinds["black on white"], names["prepare"](255 - bytes_), **same)
+    shuffled, usual = (kinds[name].flatten(1) for name in ("pixels shuffled", "as they are"))
+    assert not torch.equal(shuffled, usual)
+    assert torch.equal(shuffled.sort(dim=1).values, usual.sort(dim=1).values)
 
 
 def test_smoothing_is_a_running_mean(names: dict[str, Any]) -> None:
@@ -164,7 +178,7 @@ def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> N
     record, _ = smoke
     m = record.metrics
     assert set(record.figures) == {
-        "data_cost", "training", "confusion", "gallery", "calibration", "forgotten", "race",
+        "data_cost", "training", "confusion", "gallery", "calibration", "forgotten", "kinds", "race",
     }  # fmt: skip
     assert record.claims["torch.load with weights_only refuses the trojan and the whole module"]
     assert m["trojan_ran_when_unsafe"] and not m["trojan_ran_when_safe"]
@@ -176,6 +190,8 @@ def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> N
     assert m["test_accuracy"] == pytest.approx(np.mean(m["test_each"]))
     assert m["errors"] == round(10_000 * (1 - m["best_test_accuracy"]))
     assert m["flow_before_loss"] == pytest.approx(np.log(10), rel=0.1)
+    assert m["test_sampling_error"] == pytest.approx(np.sqrt(m["test_accuracy"] * (1 - m["test_accuracy"]) / 10_000))
+    assert m["kind_usual_right"] == pytest.approx(m["forget_usual"])
     assert {d["n"] for d in record.provenance["data"]} == {60_000, 10_000}
 
 

@@ -148,12 +148,6 @@ def test_blurring_keeps_rows_and_leaves_padding_alone(names: dict[str, Any]) -> 
     torch.testing.assert_close(names["blurred"](0.5)(alpha, mask), torch.tensor([[[0.6, 0.4, 0.0]]]))
 
 
-def test_overlap_of_rows(names: dict[str, Any]) -> None:
-    a, b = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.0, 1.0], [0.75, 0.25]])
-    np.testing.assert_allclose(names["overlap"](a, a), 1)
-    np.testing.assert_allclose(names["overlap"](a, b), [0, 0.75])
-
-
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
     nodes = [n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
@@ -167,9 +161,9 @@ SOLUTIONS = {
     "your_tau = None": "your_tau = (5 - 1) / 6",
     "return None  # your turn: a number of a column": "return alpha[:, :-1].sum(axis=0).argmin()",
     'return None  # your turn: "healthy"': (
-        "pads = [i for i, name in enumerate(names) if name == '<pad>']\n"
-        "    if alpha[:, pads].sum(axis=1).mean() > 0.01:\n        return 'no mask'\n"
-        "    return 'shuffled' if words_looked_at(alpha).mean() > 3 else 'healthy'  #"
+        "padding = [alpha[:, np.array(names) == '<pad>'].sum() / len(alpha) for alpha, names in sheets]\n"
+        "    if np.mean(padding) > 0.003:\n        return 'no mask'\n"
+        "    return 'healthy' if describe([alpha for alpha, _ in sheets])[0] > 0.45 else 'shuffled'  #"
     ),
 }
 WRONG = {
