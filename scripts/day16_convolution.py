@@ -357,7 +357,7 @@ for name, weights in (("begun", paths[0, 0]), ("found", paths[0, -1])):
     axes[name].set(xticks=[], yticks=[], title={"begun": "at the start", "found": "at the end"}[name])
     axes[name].grid(False)
     for place, weight in enumerate(weights.tolist()):
-        axes[name].text(place % 3, place // 3, f"{weight + 0.0:.2f}", ha="center", va="center", fontsize=11)
+        axes[name].text(place % 3, place // 3, f"{round(weight, 2) + 0.0:.2f}", ha="center", va="center", fontsize=11)
 
 # %% [markdown]
 # ## 6. Count the parameters
@@ -375,9 +375,9 @@ shapes = {"digit": (1, 28, 16), "colour": (3, 32, 32), "photo": (3, 224, 32)}  #
 for name, (channels, side, maps) in shapes.items():
     conv = nn.Conv2d(channels, maps, kernel_size=3, padding=1, device="meta")
     linear = nn.Linear(channels * side**2, maps * side**2, device="meta")
-    few, many = count_parameters(conv), count_parameters(linear)
-    metrics |= {f"conv_parameters_{name}": few, f"linear_parameters_{name}": many}
-    print(f"{channels} x {side} x {side} -> {maps} maps: {few:,} or {many:,}")
+    shared, separate = count_parameters(conv), count_parameters(linear)
+    metrics |= {f"conv_parameters_{name}": shared, f"linear_parameters_{name}": separate}
+    print(f"{channels} x {side} x {side} -> {maps} maps: {shared:,} or {separate:,}")
 metrics["linear_billions_photo"] = metrics["linear_parameters_photo"] / 1e9
 metrics["conv_parameters_deep"] = count_parameters(nn.Conv2d(64, 128, kernel_size=3, padding=1))
 
@@ -583,10 +583,10 @@ def shuffle(x):
     return x.flatten(1)[:, shuffled].unflatten(1, (1, 28, 28))
 
 
-_, first, _, last = rivals[0]  # Flatten, Linear, ReLU, Linear
+_, lower, _, upper = rivals[0]  # Flatten, Linear, ReLU, Linear
 with torch.no_grad():
-    hidden = F.relu(F.linear(shuffle(val_x).flatten(1), first.weight[:, shuffled], first.bias))
-    shuffle_error = (last(hidden) - rivals[0](val_x)).abs().max().item()
+    hidden = F.relu(F.linear(shuffle(val_x).flatten(1), lower.weight[:, shuffled], lower.bias))
+    shuffle_error = (upper(hidden) - rivals[0](val_x)).abs().max().item()
 
 prices = {"random": np.zeros(P.seeds), "shuffled": np.zeros(P.seeds)}
 for (name, values), (column, seed) in product(prices.items(), enumerate(seeds)):
