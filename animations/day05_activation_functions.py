@@ -67,7 +67,8 @@ class GradientPacket(LectureScene):
         told = self.lines([("each value of a layer,", "muted"), ("minus its mean over", "muted"),
                            (f"{int(self.metric('probe_images'))} images", "muted")], 212, 22, 16)  # fmt: skip
         self.panel.add(*told)
-        self.play(FadeIn(names), FadeIn(self.panel), run_time=0.6)
+        digits = PixelGrid(self.theme, self.array("digits"), 1, 88, BARS[0] + 2, 27, scale=1.0)
+        self.play(FadeIn(digits), FadeIn(names), FadeIn(self.panel), run_time=0.6)
         spread = self.words("spread", 16, "muted").put(NAMES, 257, "right")
         for k in range(len(self.bars.centres)):
             arriving = [FadeIn(self.bars.layer(k)), FadeIn(self.spreads[k])] + ([FadeIn(spread)] if k == 0 else [])
@@ -90,15 +91,15 @@ class GradientPacket(LectureScene):
         self.play(FadeOut(self.panel), FadeIn(self.meter), FadeIn(title), run_time=0.6)
         trail = self.meter.trail(self.array("delta_sigmoid_default"), TONES["sigmoid"], backward=True)
         self.trails: dict[str, Trail] = {"sigmoid": trail.until(0)}
-        head = self.lines([("from layer 8 to 7", "muted")], 330)
+        head = self.lines([("a layer, on average", "muted")], 330)
         self.play(FadeIn(trail), FadeIn(head), run_time=0.5)
-        weights, slopes = self.array("factors_sigmoid_default")
+        weights, slopes = (float(self.metric(f"{part}_sigmoid_default")) for part in ("weights", "slopes"))
         rows = VGroup(
-            self.formula(f"{weights[0]:.3f}", 22, "accent2").put(PANEL + 20, 366),
+            self.formula(f"{weights:.2f}", 22, "accent2").put(PANEL + 20, 366),
             self.words("weights", 16, "accent2").put(PANEL + 92, 366),
-            self.formula(f"times {slopes[0]:.3f}", 22, "violet").put(PANEL + 4, 398),
+            self.formula(f"times {slopes:.2f}", 22, "violet").put(PANEL + 4, 398),
             self.words("slopes", 16, "violet").put(PANEL + 92, 398),
-            self.formula(f"= {weights[0] * slopes[0]:.3f}", 22).put(PANEL + 4, 434),
+            self.formula(f"= {weights * slopes:.2f}", 22).put(PANEL + 4, 434),
         )
         for pair in (rows[:2], rows[2:4]):
             self.play(FadeIn(pair), run_time=0.5)
@@ -294,14 +295,16 @@ class DyingUnits(LectureScene):
         self.wait(1.0)
 
     def verdict(self) -> None:
-        answers = VGroup()
+        answers, seeds = VGroup(), int(self.metric("small_seeds"))
         for key, (_, top, tone) in UNITS.items():
             right = 100 * float(self.metric(f"dying_{key}_score"))
+            mean = 100 * float(self.metric(f"dead_{key}_score"))
             answers.add(
-                self.words(f"reads #text(weight: 700)[{right:.0f} %] right", 20, tone).put(WORDS_LEFT, top + 100)
+                self.words(f"reads #text(weight: 700)[{right:.0f} %] right", 20, tone).put(WORDS_LEFT, top + 94),
+                self.words(f"mean of {seeds} such networks: {mean:.0f} %", 16, tone).put(WORDS_LEFT, top + 120),
             )
         rate, calm = float(self.metric("dead_rate_calm")), 100 * float(self.metric("dead_relu_calm_score"))
         self.write_lines(answers, 0.8)
         note = self.words(f"step size {rate:g}: ReLU reads {calm:.0f} %", 17, "muted")
-        self.play(FadeIn(note.put(WORDS_LEFT, UNITS["leaky"][1] + 140)), run_time=0.5)
+        self.play(FadeIn(note.put(WORDS_LEFT, UNITS["leaky"][1] + 152)), run_time=0.5)
         self.wait(2.0)

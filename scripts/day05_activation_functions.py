@@ -42,7 +42,8 @@ P = settings.choose(  # a tuple is (smoke, quick, full): seconds, under a minute
     val_images=(500, 2_000, 6_000),
     test_images=(1_000, 10_000, 10_000),
     epochs=(1, 5, 8),
-    rates=((0.03, 0.3), (0.03, 0.1, 0.3, 1.0, 3.0), (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)),  # learning rates to try
+    # the learning rates to try
+    rates=((0.03, 0.3), (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)),
     small_seeds=(2, 6, 20),  # random starts of the small networks in which units die
     small_rates=((0.1, 2.0), (0.1, 0.3, 1.0, 2.0, 4.0), (0.03, 0.1, 0.3, 1.0, 2.0, 4.0)),
     small_epochs=(1, 2, 3),
@@ -384,34 +385,33 @@ EDGES = np.linspace(-3, 3, 61)  # of the histograms of z, minus each unit's mean
 z_spread, delta_size, multiplied, layers_seen, exact_zeros = {}, {}, {}, {}, 0
 for act in STUDIED:
     for start in (*STARTS, "gain only") if act == "sigmoid" else STARTS:
-        found = []
+        found, key = [], f"{act}_{start}".lower().replace(" ", "_")
         for seed in seeds:
             model = new_tower(act, start, seed)
             zs, deltas = measure(model, x_val[: P.probe_images], y_val[: P.probe_images])
             sizes = torch.stack([d.norm() for d in deltas])
             found.append(([spread(z) for z in zs], (sizes / sizes[-1]).tolist(), factors(model, zs, deltas).tolist()))
+            bars = [np.histogram((z - z.mean(dim=0)).cpu(), EDGES)[0] / z.numel() / P.seeds for z in zs]
+            arrays[f"hist_{key}"] = arrays.get(f"hist_{key}", 0) + np.array(bars, dtype=np.float32)  # (8, 60)
             if seed == seeds[0]:
-                key = f"{act}_{start}".lower().replace(" ", "_")
-                bars = [np.histogram((z - z.mean(dim=0)).cpu(), EDGES)[0] / z.numel() for z in zs]
-                arrays[f"hist_{key}"] = np.array(bars, dtype=np.float32)  # (8, 60)
                 layers_seen[act, start] = [zs[0][:40].cpu(), zs[-1][:40].cpu()]  # (40, 64) each
             if act == "ReLU":
                 exact_zeros += sum((z == 0).sum().item() for z in zs)
         z_spread[act, start], delta_size[act, start], multiplied[act, start] = (
             np.array(part) for part in zip(*found, strict=True)
         )  # (seeds, 8), (seeds, 8), (seeds, 2, 7)
-        weights, slopes = np.exp(np.log(multiplied[act, start]).mean(axis=(0, 2)))  # geometric means
-        arrive = np.exp(np.log(delta_size[act, start][:, 0]).mean())
+        # what multiplies is averaged as logarithms: so the mean factors still multiply to the mean gradient
+        steps, sizes = (np.exp(np.log(part[act, start]).mean(axis=0)) for part in (multiplied, delta_size))
+        (weights, slopes), arrive = np.exp(np.log(steps).mean(axis=1)), sizes[0]  # steps: (2, 7), sizes: (8,)
         print(f"{act:>10}, {start:>9}: a layer multiplies by {weights:.3f} (weights) x {slopes:.3f} (slopes); ", end="")
         print(f"{arrive:.1e} arrives; z differs by {z_spread[act, start][:, -1].mean():.1e} in layer 8")
-        key = f"{act}_{start}".lower().replace(" ", "_")
         metrics |= {f"arrive_{key}": arrive, f"weights_{key}": weights, f"slopes_{key}": slopes}
         metrics |= {f"layer_{key}": weights * slopes, f"spread_{key}": z_spread[act, start][:, -1].mean()}
         metrics[f"spread_first_{key}"] = z_spread[act, start][:, 0].mean()
         metrics[f"arrive_worst_{key}"] = delta_size[act, start][:, 0].min()
-        arrays |= {f"delta_{key}": delta_size[act, start][0], f"factors_{key}": multiplied[act, start][0]}
-        arrays[f"spread_{key}"] = z_spread[act, start][0]
-arrays["edges"] = EDGES
+        arrays |= {f"delta_{key}": sizes, f"factors_{key}": steps}
+        arrays[f"spread_{key}"] = z_spread[act, start].mean(axis=0)
+arrays |= {"edges": EDGES, "digits": (x_val[:3].cpu() * 0.3081 + 0.1307).view(3, 28, 28).numpy()}
 zeros_of = P.seeds * 2 * DEPTH * WIDTH * P.probe_images
 print(f"z is exactly zero in {exact_zeros} of {zeros_of:,} cases")
 metrics.update(exact_zeros=exact_zeros, zeros_of=zeros_of, probe_images=P.probe_images)
@@ -433,6 +433,9 @@ for ax, (title, z) in zip(axes, views.items(), strict=True):
     ax.set(title=title, xlabel="64 units", xticks=[], yticks=[])
     ax.grid(False)
 axes[0].set(ylabel="40 images")
+
+# %% [markdown]
+# And the gradient's way back, layer by layer. Thin lines are single seeds; the scale is logarithmic.
 
 # %%
 fig, axes = plt.subplots(1, 2, num="start", figsize=(9.6, 4.0), sharey=True)
@@ -558,7 +561,7 @@ for start, tone in (("default", "accent2"), ("gain only", "violet"), ("matched",
     plots.runs(left, steps, curves, tone, marker="")
     ends_left.append((steps[-1], np.median(curves[:, -1]), texts[start], tone))
     right.plot(P.rates, 100 * by_rate["sigmoid", start], "o-", color=plots.colour(tone))
-left.axhline(np.log(10), color=plots.colour("muted"), linewidth=1.2, linestyle="--")
+left.hlines(np.log(10), 0, steps[-1], color=plots.colour("text"), linewidth=1.4, linestyle="--", zorder=5)  # guessing
 left.set(xlabel="steps", ylabel=f"training loss (mean of {window} batches)", ylim=(0, 2.7))
 left.set(xlim=(0, 1.55 * steps[-1]))
 plots.end_labels(left, ends_left, dx=6)
@@ -630,6 +633,7 @@ def share_on(model, images):
 
 
 small_steps = P.small_epochs * -(-len(x) // BATCH_SIZE)
+# at these steps we look: often at first, seldom later; at FEW in every run, at MANY for the animation
 FEW, MANY = (np.unique(np.geomspace(1, small_steps + 1, n).round().astype(int)) - 1 for n in (6, 40))
 
 
@@ -686,7 +690,8 @@ left.set(ylabel="never on, percent of the units")
 right.set(ylabel="validation accuracy, percent")
 
 relu_dead = np.array([dead["ReLU", rate].mean() for rate in P.small_rates])
-rescue = np.array([(scores["leaky ReLU", rate] - scores["ReLU", rate]).mean() for rate in P.small_rates])
+leads = np.array([scores["leaky ReLU", rate] - scores["ReLU", rate] for rate in P.small_rates])  # (rates, seeds)
+rescue = leads.mean(axis=1)
 many = relu_dead > 0.25
 good_rates = [rate for rate in P.small_rates if scores["ReLU", rate].mean() > 0.85]
 calm = good_rates[0] if good_rates else P.small_rates[0]
@@ -699,6 +704,8 @@ for name, rate in (("", shown), ("_calm", calm), ("_largest", P.small_rates[-1])
 metrics.update(
     dead_rescue_least=rescue[many].min() if many.any() else 0.0,
     dead_rescue_most=rescue[many].max() if many.any() else 0.0,
+    dead_pairs=leads[many].size,
+    dead_pairs_won=int((leads[many] > 0).sum()),
     dead_once=once,
     dead_back=back,
     small_rates=len(P.small_rates),
@@ -788,22 +795,17 @@ claims["with a loss that fits, all four outputs read 3 and 7 within one point of
 # $x\,\sigma(x)$. Both dip below zero; their slope never jumps, and is not zero on the whole negative side.
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, num="smooth", figsize=(9.6, 4.0))
+fig, ax = plt.subplots(num="smooth", figsize=(4.8, 3.8))
 places = np.linspace(-5, 3, 801)
 for name, function in (("ReLU", torch.relu), ("GELU", nn.functional.gelu), ("SiLU", nn.functional.silu)):
-    line = {"color": plots.colour({"GELU": "accent2", "SiLU": "violet"}.get(name, "accent"))}
-    left.plot(places, function(torch.tensor(places)), **line)
-    slope = slope_by_autograd(function, places)
-    for side in (places <= 0, places > 0) if name == "ReLU" else (places < 9,):
-        right.plot(places[side], slope[side], **line)
-left.set(xlabel="z", ylabel="activation a", ylim=(-0.5, 2.2))
-right.set(xlabel="z", ylabel="slope da/dz")
-plots.label(left, 1.9, 2.0, "ReLU", "accent", dx=-12, ha="right")
-plots.label(left, -0.75, -0.17, "GELU", "accent2", dx=-30, dy=26, ha="right")
-plots.label(left, -3.2, nn.functional.silu(torch.tensor(-3.2)).item(), "SiLU", "violet", dx=0, dy=-14)
-plots.label(right, 2.9, 1.0, "ReLU", "accent", dx=0, dy=-12, ha="right")
-plots.label(right, 1.4, 1.13, "GELU", "accent2", dx=0, dy=12)
-plots.label(right, -2.6, -0.09, "SiLU", "violet", dx=-4, dy=-10, ha="right")
+    colour = plots.colour({"GELU": "accent2", "SiLU": "violet"}.get(name, "accent"))
+    ax.plot(places, function(torch.tensor(places)), color=colour)
+    low, slope = function(torch.tensor(places)).min(), slope_by_autograd(function, places)
+    print(f"{name}: lowest value {low:.2f}, slopes from {slope.min():.2f} to {slope.max():.2f}")
+ax.set(xlabel="z", ylabel="activation a", xlim=(-5, 2.6), ylim=(-0.5, 2.2))
+plots.label(ax, 1.7, 1.7, "ReLU", "accent", dx=-12, ha="right")
+plots.label(ax, -0.6, -0.16, "GELU", "accent2", dx=-26, dy=24, ha="right")
+plots.label(ax, -3.2, nn.functional.silu(torch.tensor(-3.2)).item(), "SiLU", "violet", dx=0, dy=-14)
 gelu_lowest = nn.functional.gelu(torch.tensor(places)).min().item()
 metrics.update(gelu_lowest=gelu_lowest)
 

@@ -230,6 +230,9 @@ def test_the_arrays_of_the_animations_belong_together(smoke: tuple[Record, dict]
             np.testing.assert_allclose(arrays[f"delta_{act}_{start}"], walk, rtol=1e-4)
             assert arrays[f"hist_{act}_{start}"].shape == (8, len(arrays["edges"]) - 1)
             assert arrays[f"hist_{act}_{start}"].sum(axis=1).max() <= 1 + 1e-6
+            assert walk[0] == pytest.approx(record.metrics[f"arrive_{act}_{start}"], rel=1e-4)  # as the lecture says it
+    assert arrays["digits"].shape == (3, 28, 28)
+    assert -1e-6 < arrays["digits"].min() < arrays["digits"].max() < 1 + 1e-6
     moments = len(arrays["dying_steps"])
     assert arrays["dying_steps"][-1] == record.metrics["small_steps"] == len(arrays["dying_loss_relu"])
     for key in ("relu", "leaky"):
