@@ -111,19 +111,20 @@ class Bending(LectureScene):
         self.draw(lambda x: self.square.page(hidden(layers, x)))
         self.line.show(separating(layers, self.square))
 
-    def train(self, curve: TrainingCurve, told: Callable[[float], Typeset]) -> None:
-        """The steps of the training pass; curve and counter follow."""
+    def train(self, curve: TrainingCurve, told: Callable[[float], Typeset], which: str) -> None:
+        """The steps of the training pass; curve and counter follow. `which` start this is stands below."""
+        chosen = self.words(which, 18, "muted").put(BESIDE, 232)
         self.curve, now = curve, ValueTracker(0.0)  # the cube root of the steps: the first ones slowly
         self.show_step(0.0)
         words = self.following(now, lambda value: told(value**3))
         self.play(FadeOut(self.text), run_time=0.3)
-        self.play(FadeIn(self.line), FadeIn(curve), run_time=0.6)
+        self.play(FadeIn(self.line), FadeIn(curve), FadeIn(chosen), run_time=0.6)
         self.add(words)
         curve.add_updater(lambda shown: shown.until(now.get_value() ** 3))
         self.moving(now, lambda t: self.show_step(t**3), float(np.cbrt(self.last)), 10.0, linear)
         curve.clear_updaters()
         words.clear_updaters()
-        self.text = VGroup(words)
+        self.text, self.chosen = VGroup(words), chosen
 
     def curve_of(self, values: np.ndarray, y_ticks: dict[float, str], title: str, role: str) -> TrainingCurve:
         ticks = {t: f"{t:,}" for t in (1, 10, 100, 1_000) if t < self.last}
@@ -155,7 +156,7 @@ class BendThePlane(Bending):
     """A grid of the plane is stretched and bent by two tanh units while they learn XOR.
 
     At first no line has the four points on their right sides. The trained layer bends the grid until one straight
-    line does; back in the plane, the same line is a curve around two of the points.
+    line does; back in the plane, the same line is the border between the classes.
     """
 
     def construct(self) -> None:
@@ -172,7 +173,8 @@ class BendThePlane(Bending):
         with self.beat("Training moves the bend"):
             losses = self.array("xor_loss").astype(float)
             highest = min(0.25, float(np.ceil(losses.max() * 20) / 20))
-            self.train(self.curve_of(losses, {0: "0", highest: f"{highest:.2f}"}, "loss", "bad"), self.told)
+            which = f"1 of {int(self.metric('xor_starts'))} starts, chosen for its clear bend"
+            self.train(self.curve_of(losses, {0: "0", highest: f"{highest:.2f}"}, "loss", "bad"), self.told, which)
         with self.beat("Now one line is enough"):
             self.enough()
         with self.beat("Back in the plane"):
@@ -200,10 +202,7 @@ class BendThePlane(Bending):
         line.clear_updaters()
         told.clear_updaters()
         self.play(FadeOut(line), FadeOut(told), run_time=0.4)
-        lines = self.beside(
-            (f"of {int(self.metric('gates_of'))} truth tables,", 290, "text"),
-            (f"lines can do #text(weight: 700)[{int(self.metric('gates'))}]. Not this one", 320, "text"),
-        )
+        lines = self.beside(("no line gets all four", 300, "text"))
         self.write_lines(lines, 0.4)
         self.text = VGroup(text, lines)
 
@@ -284,7 +283,7 @@ class BendThePlane(Bending):
                 VGroup(left, self.formula(f"{round(output, 2) + 0.0:.2f}", 20, role).put(BESIDE + 130, y, "right"))
             )
         head = self.words("output for each point", 18, "muted").put(BESIDE, 238)
-        self.play(FadeOut(self.curve), run_time=0.4)
+        self.play(FadeOut(self.curve), FadeOut(self.chosen), run_time=0.4)
         self.play(FadeIn(head), run_time=0.3)
         self.write_lines(rows, 0.3)
         self.wait(1.6)
@@ -293,9 +292,10 @@ class BendThePlane(Bending):
     def back(self) -> None:
         self.play(FadeOut(self.text), run_time=0.4)
         self.unbend()
+        twice = int(self.metric("path_borders")) > 1
         text = self.beside(
-            ("the same line, seen from the inputs", 220, "text"),
-            ("a bent border between the classes", 252, "text"),
+            ("the same line, seen from the inputs:", 220, "text"),
+            ("it crosses the bent plane twice" if twice else "a bent border between the classes", 252, "text"),
             ("the plane was bent, not the line", 300, "muted"),
         )
         self.write_lines(text, 0.4)
@@ -320,9 +320,11 @@ class MoonsUnfold(Bending):
             self.through()
         with self.beat("The layers learn"):
             ticks = {40: "40", 60: "60", 80: "80", 100: "100"}
-            self.train(self.curve_of(100 * self.accuracy, ticks, "new points right, percent", "accent"), self.told)
+            which = f"the best of {int(self.metric('moons_starts'))} starts"
+            curve = self.curve_of(100 * self.accuracy, ticks, "new points right, percent", "accent")
+            self.train(curve, self.told, which)
         with self.beat("Back in the plane"):
-            self.play(FadeOut(self.curve), run_time=0.4)
+            self.play(FadeOut(self.curve), FadeOut(self.chosen), run_time=0.4)
             self.unbend()
             self.play(FadeIn(self.words("the same line, seen from the inputs", 20).put(BESIDE, 240)), run_time=0.5)
             self.wait(1.5)
