@@ -85,7 +85,7 @@ class SpeedLimit(LectureScene):
         heavy = Trail(self.plane, self.path("bowl_momentum")[:25], "violet")
         head = VGroup(
             self.words("without momentum", 18, "good").put(SIDE, 236),
-            self.words("with momentum", 18, "violet").put(SIDE, 266),
+            self.words(f"with momentum, β = {self.metric('bowl_beta'):g}", 18, "violet").put(SIDE, 266),
         )
         self.play(FadeOut(self.beside), FadeOut(self.trail), FadeIn(plain), FadeIn(heavy), FadeIn(head), run_time=0.5)
         for trail in (plain, heavy):
