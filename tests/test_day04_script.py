@@ -14,7 +14,7 @@ from lab import images
 
 from coursebuild.files import ROOT
 from coursebuild.model import Record
-from coursebuild.steps.run import run
+from tests.smoke_runs import smoke_run
 
 SCRIPT = ROOT / "scripts" / "day04_backpropagation.py"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
@@ -134,9 +134,8 @@ def test_exercises_know_right_from_wrong() -> None:
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
-    folder = tmp_path_factory.mktemp("day04")
-    run({"script": SCRIPT}, {"record": folder / "record"}, {"preset": "smoke"}, folder / "cache")
+def smoke() -> tuple[Record, Path]:
+    folder = smoke_run(SCRIPT)
     return Record.load(folder / "record" / "record.json"), folder / "record"
 
 
