@@ -90,6 +90,16 @@ def test_the_pulls_are_the_formulas_of_the_slide(names: dict[str, Any]) -> None:
     torch.testing.assert_close(names["pull"](names["squared_on_sigmoid"], z), 2 * p * p * (1 - p))
 
 
+def test_whose_pull_it_is_agrees_with_autograd(names: dict[str, Any]) -> None:
+    rng = np.random.default_rng(2)
+    margins = 4 * rng.normal(size=(12, 6))  # the logits of the right answers; only the first ten steps count
+    names.update(seven=np.array([True, False] * 3), stuck=0, repairs={"ce": margins, "mse": margins})
+    losses = {"ce": names["cross_entropy_on_logit"], "mse": names["squared_on_sigmoid"]}
+    for name, loss in losses.items():
+        force = names["pull"](loss, torch.tensor(-margins[:10])).numpy()  # a right answer of 0
+        assert names["share_of_winners"](name) == pytest.approx(force[:, ::2].sum() / force.sum())
+
+
 def test_unlearning_counts_steps(names: dict[str, Any]) -> None:
     starts = np.array([0.1, 3.0])
     z, wanted = starts.copy(), [0, 0]
@@ -203,7 +213,10 @@ def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> N
     assert (m["far_bce"], m["far_bce_pull"]) == (100, 0)
     assert (m["far_logits"], m["far_logits_pull"]) == (200, 1)
     assert m["lead"] == pytest.approx(m["test_ce"] - m["test_mse"])
-    assert {d["n"] for d in record.provenance["data"]} == {60_000}  # the test images stay closed
+    assert m["lead_least"] <= m["lead"]
+    assert 0 < m["neuron_share_ce"] < 1
+    assert 0 < m["neuron_share_mse"] < 1
+    assert {d["n"] for d in record.provenance["data"]} == {60_000}
     assert len(record.claims) >= 5
 
 
@@ -216,7 +229,8 @@ def test_the_arrays_of_the_animations_belong_together(smoke: tuple[Record, dict]
         assert arrays[f"{name}_steps"][-1] == record.metrics[f"neuron_{name}_steps"]
         assert (np.diff(arrays[f"{name}_steps"]) > 0).all()
     np.testing.assert_allclose(arrays["ce_margins"][0], arrays["mse_margins"][0])
-    assert (np.diff(arrays["ce_margins"][0]) >= 0).all()  # from the most wrong on
+    for kind in np.split(arrays["ce_margins"][0], 2):  # threes, then sevens, each from the most wrong on
+        assert (np.diff(kind) >= 0).all()
     assert arrays["actor_pixels"].shape == (actors, 28, 28)
     crowd = arrays["crowd"]
     assert arrays["crowd_pixels"].shape == (len(crowd), 28, 28)
