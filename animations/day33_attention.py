@@ -198,8 +198,8 @@ class AttentionWeights(LectureScene):
             scores = self.numbers(self.scores[step], SCORES, 1)
             self.remove(self.query, self.score_numbers)
             self.add(query, scores)
-            self.light_top()
             self.play(self.bars.to(self.alpha[step]), self.beams.to(self.alpha[step]), run_time=0.8)
+            self.light_top()
             self.remove(self.context)
             self.add(context)
             self.write.light(step, "accent")
@@ -226,7 +226,7 @@ class AttentionWeights(LectureScene):
         for words, tokens, contexts, top in rows:
             row = TokenRow(self.type, tokens, (MARGIN, top + 62, WIDTH, 30.0), size=17, narrowest=48.0)
             for i, word in enumerate(tokens):
-                if word not in truth:
+                if word not in truth and word[0].isalnum():  # not its signs
                     row.light(i, "bad")
             scale = float(np.quantile(np.abs(contexts), 0.98))
             pictures = VGroup(

@@ -173,6 +173,9 @@ def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> N
     assert m["wrong_nan"] and m["wrong_silent"]
     assert m["fixed_parameters"] == pytest.approx(m["attention_parameters"], rel=0.02)
     assert m["lead"] == pytest.approx(m["attention_bleu"] - m["fixed_bleu"])
+    assert {m["attention_rate"], m["fixed_rate"]} <= {1e-2, 2e-2} and m["rates"] == 2
+    assert m["largest_plain_256"] > m["largest_scaled_256"] > 0.1  # of ten
+    assert 0 <= m["hook_made_up"] <= m["hook_fixed_words"]
     assert m["short_n"] + m["middle_n"] + m["long_n"] == m["test_pairs"]
     assert sum(m["hand_alpha"]) == pytest.approx(1)
     assert m["hand_context"] == pytest.approx(np.dot(m["hand_alpha"], [1, 2, 3]))

@@ -65,6 +65,13 @@ def test_bars_stand_on_the_ground(setter: Typesetter) -> None:
     assert bars.values.tolist() == [0, 1, 0]
 
 
+def test_bars_of_long_words_are_no_wider(setter: Typesetter) -> None:
+    seen = page(TokenBars(setter, [(0, 10), (20, 50)], 300, 80).show(np.array([0.5, 0.5])).points)
+    short, long = seen[seen[:, 0] < 15][:, 0], seen[seen[:, 0] > 15][:, 0]
+    assert np.ptp(long) == pytest.approx(np.ptp(short))
+    assert (long.min() + long.max()) / 2 == pytest.approx(45)
+
+
 def test_a_beam_is_as_wide_as_its_weight(theme: Theme) -> None:
     beams = Beams(theme, [(100, 200), (300, 200)], [(200, 400)], widest=40).show([0.75, 0.25])
     seen = page(beams.points)

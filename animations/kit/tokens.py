@@ -87,7 +87,8 @@ class TokenRow(VGroup):
 class TokenBars(VMobject):
     """A bar for each column of a row, standing on the height `ground` (points); 1 is `height` points high.
 
-    All bars are one path. `show(values)` sets them, `to(values)` is the animation that moves them there.
+    Bars are equally wide, however long their words are: the weight of a long word must not look larger. All of them
+    are one path. `show(values)` sets them, `to(values)` is the animation that moves them there.
     """
 
     def __init__(
@@ -102,7 +103,8 @@ class TokenBars(VMobject):
         self.values = np.asarray(values, float)
         high = np.clip(self.values, 0.0, None) * self.tallest
         left, width = self.columns.T
-        boxes = np.stack([left + 0.2 * width, self.ground - high, 0.6 * width, high], axis=1)
+        wide = np.full_like(width, 0.6 * width.min())
+        boxes = np.stack([left + (width - wide) / 2, self.ground - high, wide, high], axis=1)
         self.points = _rectangles(boxes[high > 0.2]) if (high > 0.2).any() else np.zeros((0, 3))
         return self
 
