@@ -12,7 +12,7 @@ from kit.typeset import Typeset
 from manim import Create, FadeIn, FadeOut, Line, Rectangle, ValueTracker, VGroup, VMobject, linear, smooth
 
 TOP, HEIGHT = 186.0, 288.0  # points: upper end and height of the matrices of the batch
-SHAPES, HEADS = 500.0, 174.0  # baselines of what stands below and above them
+SHAPES, HEADS = 492.0, 174.0  # baselines of what stands below and above them
 PIXELS, HIDDEN, LOGITS, LOSSES = (60.0, 300.0), (424.0, 128.0), (590.0, 160.0), (784.0, 116.0)  # left and width
 LONGEST = 6.0  # of the bars of the losses
 
@@ -47,7 +47,7 @@ class BatchThroughNetwork(LectureScene):
             self.ten_logits()
         with self.beat("One number: the loss"):
             self.one_number()
-        with self.beat("One step, and four thousand more"):
+        with self.beat(f"One step, then all {int(self.metric('steps')):,}"):
             self.steps()
 
     def matrix(self, name: str, place: tuple[float, float], scale: float, signed: bool = True) -> VGroup:
@@ -171,17 +171,22 @@ class BatchThroughNetwork(LectureScene):
             self.words(str(d), 16, "muted").put(LOGITS[0] + (d + 0.5) * LOGITS[1] / 10, HEADS, "center")
             for d in range(10)
         )
-        self.play(FadeIn(heads), FadeIn(self.under(LOGITS, "64 × 10 logits")), run_time=0.5)
+        self.brightest = self.colours(float(np.abs(before).max()) * 1.5)
+        self.play(FadeIn(heads), FadeIn(self.under(LOGITS, "64 × 10 logits")), FadeIn(self.brightest), run_time=0.5)
         right = int(self.metric("flow_before_right"))
         words = VGroup(
-            self.words("largest logit", 18).put(752, 250),
-            self.words("is the answer", 18).put(752, 276),
-            self.words(f"right: #text(weight: 700)[{right} of 64]", 20).put(752, 320),
-            self.words("(untrained)", 17, "muted").put(752, 346),
+            self.words("largest logit", 18).put(770, 250),
+            self.words("is the answer", 18).put(770, 276),
+            self.words(f"right: #text(weight: 700)[{right} of 64]", 20).put(770, 320),
+            self.words("(untrained)", 17, "muted").put(770, 346),
         )
         self.write_lines(words, 0.3)
         self.wait(1.0)
         self.beside = words
+
+    def colours(self, scale: float) -> Typeset:
+        """What the brightest colours of the logits stand for: they are far larger after the training."""
+        return self.words(f"brightest: ±{scale:.1f}", 15, "muted").put(LOGITS[0] + LOGITS[1] / 2, SHAPES + 18, "center")
 
     # ---------------------------------------------------------------- 5 loss
 
@@ -232,13 +237,15 @@ class BatchThroughNetwork(LectureScene):
         bars, mean = self.bars(moment), self.loss_words(float(self.array(f"flow_{moment}_loss")))
         right = int(self.metric(f"flow_{moment}_right"))
         told = self.words(f"{words}: #text(weight: 700)[{right} of 64 right]", 17).put(900, 122, "right")
-        old = [self.hidden[1], self.logits[1], self.shown_bars, self.mean]
+        brightest = self.colours(scale)
+        old = [self.hidden[1], self.logits[1], self.shown_bars, self.mean, self.brightest]
         if hasattr(self, "told"):
             old.append(self.told)
-        new = [hidden[1], logits[1], bars, mean, told]
+        new = [hidden[1], logits[1], bars, mean, told, brightest]
         self.play(*(FadeOut(m) for m in old), run_time=0.5)
         self.play(*(FadeIn(m) for m in new), run_time=0.9)
         self.hidden, self.logits, self.shown_bars, self.mean, self.told = hidden, logits, bars, mean, told
+        self.brightest = brightest
 
 
 GRID = (MARGIN, 142.0, 352.0)  # points: left, top, width of the 16 pictures

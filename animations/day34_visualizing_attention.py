@@ -65,14 +65,14 @@ class WordByWord(MapScene):
             share = f"{100 * self.alpha[row, best]:.0f} %"
             middle = self.shown.cell(row, 0)[1] + self.shown.cell_size / 2
             text = f"#pos[{plain(self.columns[best])}] #dim[{plain(share)}]"
-            beside = self.words(text, 15).put(x, middle + 5)
+            beside = self.words(text, min(15.0, 0.62 * self.shown.cell_size)).put(x, middle + 5)
             filling = ValueTracker(float(row))
             self.shown.image.add_updater(lambda _, filling=filling: self.shown.until(filling.get_value()))
-            self.play(FadeIn(word), filling.animate.set_value(row + 1.0), run_time=0.8, rate_func=smooth)
+            self.play(FadeIn(word), filling.animate.set_value(row + 1.0), run_time=0.6, rate_func=smooth)
             self.shown.image.clear_updaters()
             self.shown.until(row + 1)
-            self.play(FadeIn(beside), run_time=0.3)
-            self.wait(0.3)
+            self.play(FadeIn(beside), run_time=0.2)
+            self.wait(0.2)
             self.strongest.add(beside)
         parts = (self.shown.ground, self.shown.image, self.shown.grid, *self.shown.rows, *self.shown.columns)
         self.remove(*parts)  # they came one by one; from here on the map is one piece
@@ -91,7 +91,8 @@ class WordByWord(MapScene):
         self.play(FadeIn(lines[0]), run_time=0.4)
         for ring in rings:
             self.play(Create(ring), run_time=0.45)
-        text = f"#text(fill: tone.accent2)[{sum(hits)} of {len(hits)}] on the strongest cell"
+        share = f"#text(fill: tone.accent2)[{sum(hits)} of {len(hits)}] on the strongest cell"
+        text = share if hits else "none in this translation"
         lines.add(self.words(text, 18).put(SIDE - 40, 252))
         if swapped.any():
             lines.add(self.words(f"{int(swapped.sum())} of them change places", 18).put(SIDE - 40, 284))
@@ -152,24 +153,24 @@ class Sharpening(MapScene):
         self.wait(1.2)
 
     def sharpen(self) -> None:
-        found, sure = self.curve("snapshot_found", "dictionary links found", 196, "accent"), None
-        sure = self.curve("snapshot_p", "probability of the next word", 364, "accent2", "steps")
-        self.play(FadeOut(self.note), FadeIn(found), FadeIn(sure), run_time=0.6)
+        found = self.curve("snapshot_found", "dictionary links found", 196, "accent")
+        right = self.curve("snapshot_right", "next word right", 364, "accent2", "steps")
+        self.play(FadeOut(self.note), FadeIn(found), FadeIn(right), run_time=0.6)
         counter = self.following(self.now, self.told)
         followers = [
             (self.shown, lambda shown: shown.show(self.snapshots[self.snapshot()])),
             (found, lambda curve: curve.until(self.at_step())),
-            (sure, lambda curve: curve.until(self.at_step())),
+            (right, lambda curve: curve.until(self.at_step())),
         ]
         for follower, update in followers:
             follower.add_updater(update)
         self.add(counter)
         self.play(self.now.animate.set_value(np.log10(self.steps[-1] + 1)), rate_func=linear, run_time=8.0)
-        for follower in (self.shown, found, sure, counter):
+        for follower in (self.shown, found, right, counter):
             follower.clear_updaters()
         self.shown.show(self.snapshots[-1])
         self.wait(1.4)
-        self.beside = VGroup(found, sure, counter)
+        self.beside = VGroup(found, right, counter)
 
     def curve(self, name: str, title: str, top: float, role: str, x_label: str = "") -> TrainingCurve:
         measured = self.steps >= 1

@@ -162,8 +162,9 @@ SOLUTIONS = {
     "return None  # your turn: a number of a column": "return alpha[:, :-1].sum(axis=0).argmin()",
     'return None  # your turn: "healthy"': (
         "padding = [alpha[:, np.array(names) == '<pad>'].sum() / len(alpha) for alpha, names in sheets]\n"
-        "    if np.mean(padding) > 0.003:\n        return 'no mask'\n"
-        "    return 'healthy' if describe([alpha for alpha, _ in sheets])[0] > 0.45 else 'shuffled'  #"
+        "    if np.mean(padding) > 1e-4:\n        return 'no mask'\n"
+        "    columns = [len(set(alpha.argmax(axis=1))) / len(alpha) for alpha, _ in sheets]\n"
+        "    return 'healthy' if np.mean(columns) > 0.55 else 'shuffled'  #"
     ),
 }
 WRONG = {
