@@ -13,7 +13,7 @@ from manim import Create, FadeIn, FadeOut, Line, Rectangle, VGroup, VMobject
 PLANE = (60.0, 146.0, 390.0, 336.0)  # points: left, top, width, height
 REACH = (1.15, 1.15 * 336 / 390)  # how far the plane shows x and y
 WEIGHTS = (540.0, 166.0, 250.0, 250.0)
-SLOW, SHOWN = 3, 60  # so many mistakes are shown slowly; after so many the rest is skipped
+SLOW, SHOWN = 2, 60  # so many mistakes are shown slowly; after so many the rest is skipped
 ROLES = ("accent2", "accent")  # no, yes
 
 
@@ -42,7 +42,7 @@ class LineThatLearns(LectureScene):
             self.first_mistake()
         with self.beat("Add it or subtract it"):
             for k in range(1, min(SLOW, len(self.order))):
-                self.mistake(k, 1.0)
+                self.mistake(k, 1.6)
             self.wait(0.6)
         with self.beat("Only mistakes count"):
             self.go_on()
@@ -160,9 +160,28 @@ class LineThatLearns(LectureScene):
         last = min(len(self.order), SHOWN)
         if last <= SLOW:
             self.wait(1.0)
+        patient = last - SLOW < 8  # then there is time to show the points that are right, too
         for k in range(SLOW, last):
+            if patient:
+                self.pass_over(self.passed(k))
             self.mistake(k, max(0.2, min(0.7, 9.0 / max(1, last - SLOW))))
         self.wait(0.8)
+
+    def passed(self, k: int) -> list[int]:
+        """The points that were visited after the mistake before number `k`, and were right."""
+        before, now = self.order[k - 1], self.order[k]
+        if now > before:
+            return list(range(before + 1, now))
+        return [*range(before + 1, len(self.xy)), *range(now)]
+
+    def pass_over(self, points: list[int]) -> None:
+        """A ring that goes from one point to the next, and nothing changes."""
+        mark = ring(self, self.plane.at(0, 0), 10, "good")
+        self.add(mark)
+        for i in points:
+            mark.move_to(self.plane.at(*self.xy[i]))
+            self.wait(min(0.4, max(0.1, 2.0 / len(points))))
+        self.remove(mark)
 
     def one_more_pass(self) -> None:
         w, b = self.path[min(len(self.order), SHOWN)][:2], self.path[min(len(self.order), SHOWN)][2]
@@ -191,15 +210,17 @@ class LineThatLearns(LectureScene):
 
     def other_lines(self) -> None:
         self.play(FadeOut(self.shown), FadeOut(self.weights), FadeOut(self.w), FadeOut(self.line), run_time=0.5)
-        words = VGroup()
+        seen = self.path[-1] / max(np.linalg.norm(self.path[-1][:2]), 1e-9)
         for n, (w1, w2, b) in enumerate(self.array("plane_others").astype(float)):
-            w = np.array([w1, w2])
-            line = Boundary(self.plane, w, b, tint=0.0, normal=False, width=2.0, role="text" if n else "good")
+            w, known = np.array([w1, w2]), np.allclose(seen, (w1, w2, b), atol=1e-6)
+            line = Boundary(self.plane, w, b, tint=0.0, normal=False, width=2.0, role="good" if known else "text")
             distance = np.abs(self.xy @ w + b).min()
-            told = self.words(f"order {n + 1}: nearest point at {distance:.3f}", 18)
-            words.add(told.put(500, 220 + 34 * n))
-            self.play(FadeIn(line), FadeIn(told), run_time=0.6)
+            told = self.words(f"order {n + 1}: nearest point at {distance:.3f}", 18, "good" if known else "text")
+            self.play(FadeIn(line), FadeIn(told.put(500, 200 + 34 * n)), run_time=0.6)
             self.wait(0.3)
+            if known:
+                note = self.words("green: the run we saw, picked for its many mistakes", 16, "good")
+                self.play(FadeIn(note.put(500, 200 + 34 * 7)), run_time=0.3)
         self.wait(1.4)
 
 
@@ -285,7 +306,8 @@ class XorNeverEnds(LectureScene):
         head = self.words("weights #h(0.3em) $(w_1, w_2, b)$", 18, "muted").put(900, 140, "right")
         self.line = Boundary(self.square, self.states[0][:2], self.states[0][2])
         self.add(self.line, self.dots)
-        self.play(FadeIn(head), FadeIn(self.line), run_time=0.5)
+        rule = self.words("a point on the line counts as yes", 16, "muted").put(SQUARE[0], 508)
+        self.play(FadeIn(head), FadeIn(rule), FadeIn(self.line), run_time=0.5)
         self.box(tuple(self.states[0]))
         self.here = Rectangle(width=units(BOX[0] + 6), height=units(BOX[1] + 6), stroke_width=stroke(2.6))
         self.here.set_stroke(self.theme["good"]).move_to(at(*self.spots[tuple(self.states[0])]))

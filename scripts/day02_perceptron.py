@@ -599,7 +599,7 @@ for place, (learned, _, total) in zip(bits, counts.values(), strict=True):
     plots.label(ax, place, 100 * learned / total, f"{learned:,} of {total:,}", "accent", dx=0, dy=12, ha="center")
 ax.set(xlabel="inputs of the gate", ylabel="gates that a perceptron learns, percent", ylim=(0, 112))
 ax.set_xticks(bits)
-ax.grid(False, axis="x")
+ax.grid(False)
 claims["a perceptron learns exactly 14 of the 16 gates with two inputs"] = counts[2][0] == 14
 claims["every gate is decided: learned, or caught in a cycle"] = all(a + b == c for a, b, c in counts.values())
 claims["of the gates with four inputs, fewer than one in twenty is learned"] = counts[4][0] < counts[4][2] / 20
