@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 
 from coursebuild.files import ROOT
 from coursebuild.model import Record
-from coursebuild.steps.run import run
+from tests.smoke_runs import smoke_run
 
 SCRIPT = ROOT / "scripts" / "day02_perceptron.py"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
@@ -176,10 +175,9 @@ def test_the_syllabus_apis_are_used() -> None:
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, dict[str, np.ndarray]]:
-    folder = tmp_path_factory.mktemp("day02")
-    run({"script": SCRIPT}, {"record": folder / "record"}, {"preset": "smoke"}, folder / "cache")
-    with np.load(Path(folder) / "record" / "arrays.npz") as stored:
+def smoke() -> tuple[Record, dict[str, np.ndarray]]:
+    folder = smoke_run(SCRIPT)
+    with np.load(folder / "record" / "arrays.npz") as stored:
         arrays = {name: stored[name] for name in stored.files}
     return Record.load(folder / "record" / "record.json"), arrays
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import math
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch import nn
 
 from coursebuild.files import ROOT
 from coursebuild.model import Record
-from coursebuild.steps.run import run
+from tests.smoke_runs import smoke_run
 
 SCRIPT = ROOT / "scripts" / "day33_attention.py"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
@@ -152,10 +151,9 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, dict[str, np.ndarray]]:
-    folder = tmp_path_factory.mktemp("day33")
-    run({"script": SCRIPT}, {"record": folder / "record"}, {"preset": "smoke"}, folder / "cache")
-    with np.load(Path(folder) / "record" / "arrays.npz") as stored:
+def smoke() -> tuple[Record, dict[str, np.ndarray]]:
+    folder = smoke_run(SCRIPT)
+    with np.load(folder / "record" / "arrays.npz") as stored:
         arrays = {name: stored[name] for name in stored.files}
     return Record.load(folder / "record" / "record.json"), arrays
 
