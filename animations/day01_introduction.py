@@ -296,7 +296,11 @@ class SumOfBends(LectureScene):
         def between(shown: VMobject) -> None:
             ys = begin + (end - begin) * share.get_value()
             fits = self.inside & (np.abs(ys) <= 3)
-            shown.set_points_as_corners([self.axes.point(u, v) for u, v in zip(self.x[fits], ys[fits], strict=True)])
+            shown.clear_points()
+            for piece in np.split(np.arange(len(ys)), np.flatnonzero(np.diff(fits)) + 1):
+                if fits[piece[0]] and len(piece) > 1:  # where it has left the page there is a gap
+                    points = [self.axes.point(u, v) for u, v in zip(self.x[piece], ys[piece], strict=True)]
+                    shown.start_new_path(points[0]).add_points_as_corners(points[1:])
 
         curve.add_updater(between)
         self.play(share.animate.set_value(1.0), run_time=seconds)
@@ -330,7 +334,7 @@ class SumOfBends(LectureScene):
         self.wait(1.6)
 
     def told(self, width: int) -> Typeset:
-        error = float(np.sqrt(np.mean((self.array(f"curve_wave_{width}")[self.inside] - self.wave[self.inside]) ** 2)))
+        error = self.metric(f"inside_{width}_best")
         return self.words(f"{width} bends: typical error {error:.3f}", 19).put(892, 146, "right")
 
     def widths(self) -> None:

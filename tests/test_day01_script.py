@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from coursebuild.files import ROOT
 from coursebuild.model import Record
-from coursebuild.steps.run import run
+from tests.smoke_runs import smoke_run
 
 SCRIPT = ROOT / "scripts" / "day01_introduction.py"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
@@ -195,10 +194,9 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, dict[str, np.ndarray]]:
-    folder = tmp_path_factory.mktemp("day01")
-    run({"script": SCRIPT}, {"record": folder / "record"}, {"preset": "smoke"}, folder / "cache")
-    with np.load(Path(folder) / "record" / "arrays.npz") as stored:
+def smoke() -> tuple[Record, dict[str, np.ndarray]]:
+    folder = smoke_run(SCRIPT)
+    with np.load(folder / "record" / "arrays.npz") as stored:
         arrays = {name: stored[name] for name in stored.files}
     return Record.load(folder / "record" / "record.json"), arrays
 
