@@ -43,7 +43,7 @@ P = settings.choose(  # a tuple is (smoke, quick, full): seconds, under a minute
     hidden=(32, 64, 256),
     embed=(24, 64, 128),
     dropout=(0.0, 0.0, 0.2),
-    learning_rates=((1e-2, 2e-2), (1e-2, 2e-2), (1e-3, 3e-3)),  # each kind of translator takes its best
+    learning_rates=((2e-2, 4e-2), (1e-2, 2e-2), (1e-3, 3e-3)),  # each kind of translator takes its best
     batch_size=(16, 48, 128),
     score_seeds=(1, 1, 2),  # repetitions for the other scoring functions
     rounds=(3, 15, 50),  # of every timing
@@ -660,7 +660,7 @@ def looks(model):
         columns = found.alpha.amax(-1)[:, 1:], words_looked_at(found.alpha)[:, 1:], likeness, top[:, 1:] != top[:, :-1]
         totals += torch.stack([c[used].float().sum() for c in columns])
         count += int(used.sum())
-    return (totals / count).tolist()
+    return (totals / max(count, 1)).tolist()  # of nothing, if all translations are empty
 
 
 top_weight, looked_at, likeness, moved = np.array([looks(model) for model, _ in runs["scaled"]]).T
