@@ -193,12 +193,17 @@ def outside(name: str) -> dict[str, str]:
 
 
 def own_data(script: Path) -> dict[str, list[str]]:
-    """What the user's folder has of the data that the script uses: with it, the script learns from something else."""
+    """What the user's folder has of the data that a script and its blocks use: with it, they learn from something else.
+
+    What else the script imports does not count: lab/ names all data sets.
+    """
     if not os.environ.get("DL50_DATA"):
         return {}
     from coursebuild.data_command import places
 
-    return {"data": found} if (found := places.of_the_user(read_text(script, code=True))) else {}
+    files, _ = closure(script, (script.parent,))
+    texts = [read_text(file, code=True) for file in files if file == script or file.parent.name == "blocks"]
+    return {"data": found} if (found := places.of_the_user("\n".join(texts))) else {}
 
 
 def program(voice: str) -> dict[str, str]:

@@ -111,6 +111,13 @@ def test_a_script_runs_again_when_the_users_folder_has_what_it_loads(tmp_path, m
     assert own_data(script) == {}
     (tmp_path / "multi30k.zip").write_bytes(b"")
     assert own_data(script) == {"data": ["multi30k: multi30k.zip"]}
+    other = tmp_path / "other.py"
+    other.write_text("from blocks import pairs\nimport lab\n")
+    for folder, text in (("lab", "texts.names()\n"), ("blocks", "")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text(text)
+    (tmp_path / "blocks" / "pairs.py").write_text("texts.multi30k('train')\n")
+    assert own_data(other) == {"data": ["multi30k: multi30k.zip"]}  # by the block, and not what lab/ could load
 
 
 def test_an_unknown_name_is_an_error() -> None:
