@@ -8,7 +8,6 @@ from pathlib import Path
 from coursebuild.errors import CourseError
 from coursebuild.reading import dotted, read_text
 from coursebuild.shapes import Wrong, build, everywhere, no_control_characters
-from coursebuild.yamltext import parse_yaml
 
 FEWEST_ANSWERS = 2
 
@@ -56,6 +55,8 @@ def overview_file(root: Path, week: int) -> Path:
 
 def read_overview(path: Path, days: range) -> Overview:
     """Read and check an overview whose week has these days. Raises CourseError with the line of a mistake."""
+    from coursebuild.yamltext import parse_yaml  # here, because the plan needs `overview_file` alone, and no yaml
+
     value, line_of = parse_yaml(read_text(path), path)
     try:
         everywhere(no_control_characters, value)

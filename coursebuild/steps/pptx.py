@@ -88,7 +88,7 @@ def _cover(canvas: Canvas, slide: Slide, fields: dict[int, Any]) -> None:
     deck, place = sources.deck, sources.title_box(slide)
     png = artwork(deck, canvas.theme, "png", canvas.cache)
     drawing = canvas.slide.shapes.add_picture(str(png), 0, 0, emu(PAGE[0]), emu(PAGE[1]))
-    describe(drawing, "Artwork")
+    describe(drawing, "Artwork", "A small network, drawn for this day")  # else the name of a cache file stands there
     decorate(drawing)
     tree = canvas.slide.shapes._spTree
     tree.insert(2, drawing._element)  # behind the text: after the two properties of the tree
