@@ -36,12 +36,14 @@ def last_record(day: Day, out: Path | None = None) -> Path:
     raise CourseError(f"day {day.number} has no record to check the lecture against", hint=hint)
 
 
-def problems_of(day: Day, syllabus: dict, measured: Path | None = None) -> list[Problem | CourseError]:
-    """What is wrong with a day's lecture and its scenes, given a record.json (default: the newest)."""
+def problems_of(
+    day: Day, syllabus: dict, measured: Path | None = None, out: Path | None = None
+) -> list[Problem | CourseError]:
+    """What is wrong with a day's lecture and its scenes, given a record.json (default: the newest, see last_record)."""
     found: list[Problem | CourseError] = []
     try:
         day.check()
-        path = measured or last_record(day)
+        path = measured or last_record(day, out)
         record = Record.load(path)
         entry, course = syllabus_of(day.number, syllabus), project_settings()["course"]
         lecture = day.source("lecture")
@@ -201,10 +203,7 @@ def check_days(days: str, root: Path, out: Path | None = None) -> int:
     found += misnamed(root)
     chosen = select(days, find_days(root), syllabus)
     for day in chosen:
-        try:
-            found += problems_of(day, syllabus, last_record(day, out))
-        except CourseError as error:
-            found += error.all
+        found += problems_of(day, syllabus, out=out)
     found += overview_problems({d.number for d in chosen}, syllabus, root)
     for problem in found:
         click.echo(str(problem))

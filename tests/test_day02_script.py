@@ -11,7 +11,7 @@ import pytest
 
 from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import smoke_run
+from tests.smoke_runs import measured
 
 SCRIPT = ROOT / "scripts" / "day02_perceptron.py"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
@@ -176,10 +176,7 @@ def test_the_syllabus_apis_are_used() -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    folder = smoke_run(SCRIPT)
-    with np.load(folder / "record" / "arrays.npz") as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    return Record.load(folder / "record" / "record.json"), arrays
+    return measured(SCRIPT)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from torch import nn
 
 from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import smoke_run
+from tests.smoke_runs import measured
 
 SCRIPT = ROOT / "scripts" / "day06_loss_functions.py"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
@@ -190,10 +190,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    folder = smoke_run(SCRIPT)
-    with np.load(folder / "record" / "arrays.npz") as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    return Record.load(folder / "record" / "record.json"), arrays
+    return measured(SCRIPT)
 
 
 @pytest.mark.slow
