@@ -11,8 +11,8 @@ from coursebuild.digests import content, known
 from coursebuild.errors import CourseError, did_you_mean
 from coursebuild.files import ROOT
 from coursebuild.links import web_address
-from coursebuild.reading import dotted, read_text
-from coursebuild.shapes import Wrong, build, everywhere, no_control_characters
+from coursebuild.reading import read_text
+from coursebuild.shapes import Wrong, build, everywhere, in_file, no_control_characters
 
 STEM = re.compile(r"day([0-9]{2})_([a-z0-9_]{1,60})")
 PLACES = {"lecture": ("lectures", ".md.j2"), "script": ("scripts", ".py"), "animation": ("animations", ".py")}
@@ -178,8 +178,7 @@ def _read_syllabus(path: Path) -> dict[str, Any]:
         build(Syllabus, value)
         everywhere(no_control_characters, value)
     except Wrong as error:
-        what = f"`{dotted(error.path)}` {error.what}" if error.path else f"the syllabus {error.what}"
-        raise CourseError(what, file=path, line=line_of(error.path), hint=error.hint) from None
+        raise in_file(error, path, line_of, "the syllabus") from None
     return value
 
 

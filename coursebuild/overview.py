@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coursebuild.errors import CourseError
-from coursebuild.reading import dotted, read_text
-from coursebuild.shapes import Wrong, build, everywhere, no_control_characters
+from coursebuild.reading import read_text
+from coursebuild.shapes import Wrong, build, everywhere, in_file, no_control_characters
 
 FEWEST_ANSWERS = 2
 
@@ -67,6 +66,5 @@ def read_overview(path: Path, days: range) -> Overview:
                     hint = f"this week has days {days[0]} to {days[-1]}"
                     raise Wrong(f"is {entry.day}", (name, i, "day"), hint)
     except Wrong as error:
-        what = f"`{dotted(error.path)}` {error.what}" if error.path else f"the overview {error.what}"
-        raise CourseError(what, file=path, line=line_of(error.path), hint=error.hint) from None
+        raise in_file(error, path, line_of, "the overview") from None
     return overview

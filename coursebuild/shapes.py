@@ -8,10 +8,11 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
-from coursebuild.errors import did_you_mean
-from coursebuild.reading import CONTROL, PathIn
+from coursebuild.errors import CourseError, did_you_mean
+from coursebuild.reading import CONTROL, PathIn, dotted
 
 LARGEST = 10**300  # of whole numbers: beyond, they are no floats
 NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -26,6 +27,12 @@ class Wrong(ValueError):
 
     def below(self, *names: str | int) -> Wrong:
         return Wrong(self.what, (*names, *self.path), self.hint)
+
+
+def in_file(error: Wrong, file: Path, line_of: Callable[[PathIn], int], whole: str) -> CourseError:
+    """The mistake with its place in a file that was read; `whole` names all of it, "the syllabus"."""
+    what = f"`{dotted(error.path)}` {error.what}" if error.path else f"{whole} {error.what}"
+    return CourseError(what, file=file, line=line_of(error.path), hint=error.hint)
 
 
 def build(kind: Any, value: Any) -> Any:

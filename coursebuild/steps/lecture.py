@@ -13,9 +13,9 @@ from coursebuild.errors import CourseError, raise_all
 from coursebuild.files import write_json
 from coursebuild.markup import Reader
 from coursebuild.model import Deck, JsonDict, Record, Script
-from coursebuild.reading import dotted, read_text
+from coursebuild.reading import read_text
 from coursebuild.reads import THERE, note, noted
-from coursebuild.shapes import Wrong, build, everywhere, no_control_characters
+from coursebuild.shapes import Wrong, build, everywhere, in_file, no_control_characters
 from coursebuild.template import render
 from coursebuild.yamltext import parse_yaml
 
@@ -58,8 +58,7 @@ def front_matter(text: str, lecture: Path) -> tuple[Front, str]:
             name = error.path[0]
             hint = f"add {name}: ..."
             raise CourseError(f"front matter lacks `{name}`", file=lecture, line=1, hint=hint) from None
-        what = f"`{dotted(error.path)}` {error.what}" if error.path else f"front matter {error.what}"
-        raise CourseError(what, file=lecture, line=line_of(error.path), hint=error.hint) from None
+        raise in_file(error, lecture, line_of, "front matter") from None
     return front, "\n".join([""] * (end + 1) + lines[end + 1 :])
 
 
