@@ -234,17 +234,20 @@ def _svg(colours: dict[str, str]) -> str:
     return f"{head}{axes}{lines}{text}</svg>"
 
 
-def write_record(folder: Path) -> Path:
-    """record.json with one figure, `decay`, in both themes; returns its path."""
-    digests = {}
+def write_record(folder: Path, **drawings: tuple[float, float, str]) -> Path:
+    """record.json with the figure `decay` in both themes, and `drawings` (width, height, SVG); returns its path."""
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    for theme in ("dark", "light"):
-        path = folder / "figures" / f"decay.{theme}.svg"
-        path.write_text(_svg(tokens(theme)), encoding="utf-8")
-        digests[path.name] = sha256(path)
+    figures = {}
+    for name, drawing in ({"decay": (540, 285, None)} | drawings).items():
+        width, height, svg = drawing
+        digests = {}
+        for theme in ("dark", "light"):
+            path = folder / "figures" / f"{name}.{theme}.svg"
+            path.write_text(svg or _svg(tokens(theme)), encoding="utf-8")
+            digests[path.name] = sha256(path)
+        figures[name] = Figure(width, height, 212, digests)
     where = {"preset": "full", "device": "NVIDIA H200", "date": "2026-11-20T10:00:00Z"}
-    record = Record(4, "backpropagation", {}, {}, {"decay": Figure(540, 285, 212, digests)}, {}, "", where)
-    record.save(folder / "record.json")
+    Record(4, "backpropagation", {}, {}, figures, {}, "", where).save(folder / "record.json")
     return folder / "record.json"
 
 
@@ -281,13 +284,15 @@ def script(shown: Deck) -> Script:
     return Script(shown.day, shown.title, shown.language, slides, shown.source)
 
 
-def write_inputs(folder: Path, shown: Deck | None = None) -> dict[str, Path]:
-    """All inputs of `slides` and `handout` in a folder."""
+def write_inputs(
+    folder: Path, shown: Deck | None = None, drawings: dict[str, tuple[float, float, str]] | None = None
+) -> dict[str, Path]:
+    """All inputs of `slides` and `handout` in a folder; `drawings` are further figures of the record."""
     shown = shown or deck()
     write_json(folder / "shown.json", shown.to_json())
     write_json(folder / "spoken.json", script(shown).to_json())
     out: dict[str, Any] = {"shown": folder / "shown.json", "spoken": folder / "spoken.json"}
-    return {**out, "record": write_record(folder / "record"), "clips": write_clips(folder / "clips")}
+    return {**out, "record": write_record(folder / "record", **drawings or {}), "clips": write_clips(folder / "clips")}
 
 
 if __name__ == "__main__":  # python tests/slides_sample.py: accept the present geometry as the golden one

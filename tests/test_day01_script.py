@@ -11,28 +11,23 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day01_introduction.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day01_introduction")
 SHOWN = ("nearest_template", "train")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     known = {"np": np, "nn": nn, "torch": torch, "cross_entropy": cross_entropy, "device": torch.device("cpu")}
     known |= {"BATCH_SIZE": 64, "LEARNING_RATE": 1e-3}
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known)
 
 
 def test_it_uses_what_the_syllabus_names() -> None:
-    used = {ast.unparse(node) for node in ast.walk(ast.parse(SOURCE)) if isinstance(node, ast.Attribute)}
+    used = {ast.unparse(node) for node in ast.walk(LESSON.tree) if isinstance(node, ast.Attribute)}
     assert {"torch.__version__", "torch.cuda.is_available", "np.array"} <= used
 
 
@@ -150,10 +145,7 @@ def test_added_bends_are_a_network_of_torch(names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    node = next(n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef) and n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 SOLUTIONS = {
@@ -170,11 +162,6 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
     torch.manual_seed(0)
     images, labels = torch.rand(400, 28, 28), torch.arange(400) % 2
     images[labels == 0, 18:23, 5:11] += 0.3  # in this world a three is bright at the lower left
@@ -182,8 +169,7 @@ def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     world = {"duel_train": (images, labels), "duel_val": (images, labels), "templates": templates}
     world |= {"difference": templates[0] - templates[1], "RULES": {"ink": names["ink_above"]}}
     world["middle"] = (templates[0] @ templates[0] - templates[1] @ templates[1]) / 2
-    exec("print = _print\n" + part, {**names, **world, "_print": lambda *a: printed.append(" ".join(map(str, a)))})
-    return "\n".join(printed)
+    return LESSON.exercises({**names, **world}, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -195,7 +181,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

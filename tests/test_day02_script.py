@@ -9,24 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day02_perceptron.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day02_perceptron")
 SHOWN = ("step_function", "forward", "fit")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
     known = {"np": np, "itertools": itertools, "CORNERS": corners}
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known)
 
 
 def clouds(seed: int, n: int = 60, d: int = 5, gap: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -125,10 +120,7 @@ def test_the_orbit_of_xor_by_hand(names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    node = next(n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef) and n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 SOLUTIONS = {
@@ -151,16 +143,10 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
     X, y = clouds(9)
     w, times, _ = names["train"](X, y, 500)
     run_of = {"plane_X": X, "plane_y": y, "plane_times": times, "plane_w": w}
-    exec("print = _print\n" + part, {**names, **run_of, "_print": lambda *a: printed.append(" ".join(a))})
-    return "\n".join(printed)
+    return LESSON.exercises({**names, **run_of}, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -170,13 +156,13 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 
 def test_the_syllabus_apis_are_used() -> None:
-    calls = {ast.unparse(n.func) for n in ast.walk(ast.parse(SOURCE)) if isinstance(n, ast.Call)}
+    calls = {ast.unparse(n.func) for n in ast.walk(LESSON.tree) if isinstance(n, ast.Call)}
     assert {"np.dot", "np.sum", "np.array", "plt.plot", "step_function"} <= calls
 
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

@@ -12,29 +12,19 @@ import pytest
 import torch
 from torch import nn
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day03_multilayer_perceptrons.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day03_multilayer_perceptrons")
 SHOWN = ("mlp", "forward")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions and tables of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("ACTIVATIONS", "SLOPES"))
-    ]
     known = {"np": np, "torch": torch, "pairwise": pairwise, "comb": comb, "permutations": permutations}
     known |= {"product": product, "dense_x": np.linspace(-1, 1, 1_001)[None]}
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known, tables=("ACTIVATIONS", "SLOPES"))
 
 
 X = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], float)
@@ -42,10 +32,10 @@ Y = np.array([[0.0, 1, 1, 0]])
 
 
 def test_every_tool_of_the_syllabus_is_used() -> None:
-    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(SOURCE)) if isinstance(node, ast.Call)}
+    calls = {ast.unparse(node.func) for node in ast.walk(LESSON.tree) if isinstance(node, ast.Call)}
     assert {"np.matmul", "np.dot", "np.random.randn"} <= calls
-    assert "h1 = activation(W1 @ X + b1)" in SOURCE
-    assert "output = W2 @ relu(W1 @ X + b1) + b2" in SOURCE
+    assert "h1 = activation(W1 @ X + b1)" in LESSON.source
+    assert "output = W2 @ relu(W1 @ X + b1) + b2" in LESSON.source
 
 
 def test_lines_can_do_what_cover_counted(names: dict[str, Any]) -> None:
@@ -139,10 +129,7 @@ def test_disc_and_ring_do_not_touch(names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    node = next(n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef) and n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 SOLUTIONS = {
@@ -159,14 +146,8 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
-    known = {**names, "X": X, "Y": Y, "_print": lambda *a: printed.append(" ".join(a))}
-    exec("print = _print\n" + part, known)
-    return "\n".join(printed)
+    known = {**names, "X": X, "Y": Y}
+    return LESSON.exercises(known, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -177,7 +158,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

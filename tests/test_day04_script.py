@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import math
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,26 +11,17 @@ import pytest
 import torch
 from lab import images
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import smoke_run
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day04_backpropagation.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day04_backpropagation")
 SHOWN = ("forward", "backward", "train_step", "finite_difference")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def functions() -> dict[str, Any]:
     """The functions of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    names = {"np": np, "LEARNING_RATE": 3.0}
-    from itertools import pairwise
-
-    names["pairwise"] = pairwise
-    exec(compile(tree, str(SCRIPT), "exec"), names)
-    return names
+    return LESSON.names({"np": np, "pairwise": pairwise, "LEARNING_RATE": 3.0})
 
 
 @pytest.fixture
@@ -100,47 +90,43 @@ def test_sigmoid_does_not_overflow(functions: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    node = next(n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef) and n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 72
+    LESSON.fits(name)
 
 
+TURN = "    return None  # your turn"
 SOLUTIONS = {
-    "tanh_slope": "1 - a**2",
-    "softmax_delta": "p - y",
-    "decayed_gradient": "dL_dW + weight_decay * W",
+    f"def tanh_slope(a):\n{TURN}": "def tanh_slope(a):\n    return 1 - a**2",
+    f"def softmax_delta(p, y):\n{TURN}": "def softmax_delta(p, y):\n    return p - y",
+    f"def decayed_gradient(dL_dW, W, weight_decay):\n{TURN}": (
+        "def decayed_gradient(dL_dW, W, weight_decay):\n    return dL_dW + weight_decay * W"
+    ),
+}
+WRONG = {
+    f"def tanh_slope(a):\n{TURN}": "def tanh_slope(a):\n    return a * (1 - a)",
+    f"def softmax_delta(p, y):\n{TURN}": "def softmax_delta(p, y):\n    return (p - y) * p * (1 - p)",
+    f"def decayed_gradient(dL_dW, W, weight_decay):\n{TURN}": "def decayed_gradient(dL_dW, W, _):\n    return dL_dW",
 }
 
 
 def exercises(answers: dict[str, str]) -> str:
-    """What the exercise cells print when the starters return these expressions."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for name, answer in answers.items():
-        head, _, tail = part.partition(f"def {name}(")
-        part = head + f"def {name}(" + tail.replace("return None  # your turn", f"return {answer}", 1)
-    printed: list[str] = []
+    """What the exercise cells print when the starters hold these answers."""
     rng = np.random.default_rng(1)
-    names = {"np": np, "check_layers": [None, (rng.standard_normal((10, 30)), None)]}
-    exec("print = _print\n" + part, names | {"_print": lambda *a: printed.append(" ".join(map(str, a)))})
-    return "\n".join(printed)
+    return LESSON.exercises({"np": np, "check_layers": [None, (rng.standard_normal((10, 30)), None)]}, answers)
 
 
 def test_exercises_know_right_from_wrong() -> None:
     assert exercises({}).count("not solved yet") == 3
     assert exercises(SOLUTIONS).count(": solved") == 3
-    wrong = {"tanh_slope": "a * (1 - a)", "softmax_delta": "(p - y) * p * (1 - p)", "decayed_gradient": "dL_dW"}
-    assert exercises(wrong).count("not right yet") == 3
+    assert exercises(WRONG).count("not right yet") == 3
 
 
 @pytest.fixture(scope="module")
-def smoke() -> tuple[Record, Path]:
-    folder = smoke_run(SCRIPT)
-    return Record.load(folder / "record" / "record.json"), folder / "record"
+def smoke() -> tuple[Record, dict[str, np.ndarray]]:
+    return LESSON.measured()
 
 
 @pytest.mark.slow
-def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, Path]) -> None:
+def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> None:
     record, _ = smoke
     m = record.metrics
     assert set(record.figures) == {"gradient_check", "cost", "learning_curve", "wrong_gradient", "gradient_flow"}
@@ -162,9 +148,8 @@ def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, Path]) -> N
 
 
 @pytest.mark.slow
-def test_the_arrays_of_the_animation_are_a_true_gradient(smoke: tuple[Record, Path]) -> None:
-    with np.load(smoke[1] / "arrays.npz") as stored:
-        arrays = {name: stored[name].astype(np.float64) for name in stored.files}
+def test_the_arrays_of_the_animation_are_a_true_gradient(smoke: tuple[Record, dict]) -> None:
+    arrays = {name: array.astype(np.float64) for name, array in smoke[1].items()}
     image, label = arrays["flow_image"], int(arrays["flow_label"])
     assert image.shape == (28, 28)
     assert 0 <= image.min() < image.max() <= 1
@@ -185,7 +170,7 @@ def test_the_arrays_of_the_animation_are_a_true_gradient(smoke: tuple[Record, Pa
 
 
 @pytest.mark.slow
-def test_the_lost_digit_is_diagnosed(smoke: tuple[Record, Path]) -> None:
+def test_the_lost_digit_is_diagnosed(smoke: tuple[Record, dict]) -> None:
     m = smoke[0].metrics
     for when in ("worst_digit_start", "worst_digit", "best_seed_digit"):
         mean = m[f"{when}_activation"]
@@ -194,13 +179,12 @@ def test_the_lost_digit_is_diagnosed(smoke: tuple[Record, Path]) -> None:
 
 
 @pytest.mark.slow
-def test_the_animated_digit_is_one_nobody_learnt_from(smoke: tuple[Record, Path]) -> None:
-    record, folder = smoke
+def test_the_animated_digit_is_one_nobody_learnt_from(smoke: tuple[Record, dict]) -> None:
+    record, arrays = smoke
     number = record.metrics["flow_image_number"]
     assert 50_000 <= number < 60_000
     assert "training images 50,000 to 59,999" in record.metrics["flow_source"]
-    with np.load(folder / "arrays.npz") as stored:
-        image, label = stored["flow_image"], int(stored["flow_label"])
+    image, label = arrays["flow_image"], int(arrays["flow_label"])
     official = images.mnist(train=True)
     assert int(official.targets[number]) == label == record.metrics["flow_label"]
     assert (np.rint(image * 255) == official.data[number].numpy()).all()

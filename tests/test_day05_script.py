@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from itertools import pairwise
 from typing import Any
 
@@ -11,24 +10,19 @@ import pytest
 import torch
 from torch import nn
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day05_activation_functions.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day05_activation_functions")
 SHOWN = ("Tower", "collapse", "sigmoid", "tanh", "gain_for", "matched_start")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions and classes of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     known = {"np": np, "nn": nn, "torch": torch, "pairwise": pairwise, "device": torch.device("cpu")}
     known |= {"DEPTH": 8, "WIDTH": 64, "BATCH_SIZE": 64, "loss_fn": nn.CrossEntropyLoss()}
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known)
 
 
 XS = np.concatenate([np.linspace(-30, 30, 601), [-1e-6, 1e-6, -1e-3, 1e-3, -800.0, 800.0]])
@@ -150,12 +144,7 @@ def test_training_is_plain_gradient_descent(names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    nodes = [n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    node = next(n for n in nodes if n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    lines = [line for line in lines if not line.strip().startswith('"""')]  # slides leave docstrings out
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 SOLUTIONS = {
@@ -174,14 +163,8 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
-    known = {**names, "xs": np.linspace(-5, 5, 1001), "_print": lambda *a: printed.append(" ".join(a))}
-    exec("print = _print\n" + part, known)
-    return "\n".join(printed)
+    known = {**names, "xs": np.linspace(-5, 5, 1001)}
+    return LESSON.exercises(known, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -192,7 +175,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

@@ -11,20 +11,16 @@ import pytest
 import torch
 from torch import nn
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day06_loss_functions.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day06_loss_functions")
 SHOWN = ("mean_squared_error", "binary_cross_entropy", "cross_entropy")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     known = {
         "np": np,
         "nn": nn,
@@ -34,8 +30,7 @@ def names() -> dict[str, Any]:
         "LARGEST": 45.0,
         "train_y": None,
     }
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known)
 
 
 @pytest.fixture
@@ -140,17 +135,14 @@ def test_turning_by_90_degrees_is_numpys(names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    node = next(n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef) and n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    assert len(lines) <= 15  # with a docstring, which a slide leaves out
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 def test_every_tool_of_the_syllabus_is_used() -> None:
-    used = {ast.unparse(node.func) for node in ast.walk(ast.parse(SOURCE)) if isinstance(node, ast.Call)}
+    used = {ast.unparse(node.func) for node in ast.walk(LESSON.tree) if isinstance(node, ast.Call)}
     losses = {"nn.MSELoss", "nn.BCELoss", "nn.BCEWithLogitsLoss", "nn.CrossEntropyLoss", "nn.NLLLoss"}
     assert losses | {"np.mean", "np.sum", "np.log", "torch.log", "criterion"} <= used
-    assert all(f'"{how}"' in SOURCE for how in ("mean", "sum", "none"))
+    assert all(f'"{how}"' in LESSON.source for how in ("mean", "sum", "none"))
 
 
 SOLUTIONS = {
@@ -172,14 +164,8 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
-    known = {**names, "rng": np.random.default_rng(0), "_print": lambda *a: printed.append(" ".join(a))}
-    exec("print = _print\n" + part, known)
-    return "\n".join(printed)
+    known = {**names, "rng": np.random.default_rng(0)}
+    return LESSON.exercises(known, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -190,7 +176,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day07_optimizers.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day07_optimizers")
 SHOWN = ("gradient_descent", "sharpness")  # as code on slides
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 6)) * np.array([3, 1, 1, 0.5, 0.2, 0.1]), RNG.normal(size=(40, 2))
@@ -24,12 +21,9 @@ X, Y = RNG.normal(size=(40, 6)) * np.array([3, 1, 1, 0.5, 0.2, 0.1]), RNG.normal
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     known = {"np": np, "nn": nn, "torch": torch, "device": torch.device("cpu")}
     known |= {"P": type("P", (), {"halvings": 12, "steps": 200, "seed": 7}), "X": X, "Y": Y}
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -74,12 +68,7 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian(names: dict[str, Any
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    node = next(n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef) and n.name == name)
-    source = SOURCE.splitlines()
-    docstring = range(node.body[0].lineno - 1, node.body[0].end_lineno)  # is not shown
-    lines = [source[i] for i in range(node.lineno - 1, node.end_lineno) if i not in docstring]
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 82
+    LESSON.fits(name, columns=82)
 
 
 SOLUTIONS = {
@@ -108,15 +97,9 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
     torch.manual_seed(0)
     given = {"train_x": torch.randn(64, 784), "train_y": torch.randint(10, (64,)), "loss_fn": nn.CrossEntropyLoss()}
-    exec("print = _print\n" + part, {**names, **given, "_print": lambda *a: printed.append(" ".join(a))})
-    return "\n".join(printed)
+    return LESSON.exercises({**names, **given}, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -127,7 +110,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
 import numpy as np
@@ -11,25 +10,20 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day08_mnist_classification.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day08_mnist_classification")
 SHOWN = ("Net", "train_epoch", "evaluate", "save_and_load")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions and classes of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     known = {"np": np, "nn": nn, "torch": torch, "DataLoader": DataLoader, "TensorDataset": TensorDataset}
     known |= {"device": torch.device("cpu"), "HIDDEN": 128, "DROPOUT": 0.2, "BATCH_SIZE": 64}
     known |= {"MEAN": 0.1307, "STD": 0.3081, "P": type("P", (), {"seed": 8})}
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known)
 
 
 def test_the_models_have_the_known_sizes(names: dict[str, Any]) -> None:
@@ -118,11 +112,7 @@ def test_smoothing_is_a_running_mean(names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    nodes = [n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    node = next(n for n in nodes if n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 SOLUTIONS = {
@@ -142,19 +132,13 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
     torch.manual_seed(0)
     targets = np.arange(200) % 10
     guess = np.where(np.arange(200) % 7 == 0, 3, targets)
     recall = np.array([[(guess[targets == d] == d).mean() for d in range(10)]])
     batch = {"batch_images": torch.randn(64, 1, 28, 28), "batch_labels": torch.randint(10, (64,))}
     settings = {"P": type("P", (), {"seed": 8}), "guess": guess, "targets": targets, "recall": recall, "best": 0}
-    exec("print = _print\n" + part, {**names, **batch, **settings, "_print": lambda *a: printed.append(" ".join(a))})
-    return "\n".join(printed)
+    return LESSON.exercises({**names, **batch, **settings}, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -165,7 +149,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

@@ -12,12 +12,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day16_convolution.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day16_convolution")
 SHOWN = ("conv2d_loops",)  # as code on slides
 FIGURES = {"matrix", "cost", "hidden_kernel", "few_images", "filters", "energy", "feature_maps", "dimensions"}
 FIGURES |= {"edges_and_shifts"}
@@ -26,12 +24,9 @@ FIGURES |= {"edges_and_shifts"}
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions and classes of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     known = {"np": np, "nn": nn, "torch": torch, "F": F, "device": torch.device("cpu")}
     known |= {"BATCH_SIZE": 5, "LEARNING_RATE": 1e-2}
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known)
 
 
 @pytest.mark.parametrize(("stride", "padding", "size"), list(product((1, 2, 3), (0, 1, 2), (1, 2, 3, 5))))
@@ -130,15 +125,11 @@ def test_clips_of_both_kinds_have_the_same_frames(names: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    nodes = [n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    node = next(n for n in nodes if n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    assert len(lines) <= 15  # with its docstring, which slides leave out
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 def test_the_syllabus_tools_are_used() -> None:
-    calls = [node for node in ast.walk(ast.parse(SOURCE)) if isinstance(node, ast.Call)]
+    calls = [node for node in ast.walk(LESSON.tree) if isinstance(node, ast.Call)]
     called = {ast.unparse(call.func) for call in calls}
     assert {"nn.Conv1d", "nn.Conv2d", "nn.Conv3d", "F.conv2d"} <= called
     shown = {ast.unparse(call) for call in calls}
@@ -163,14 +154,8 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
-    given = {"digit": torch.rand(1, 28, 28), "_print": lambda *a: printed.append(" ".join(a))}
-    exec("print = _print\n" + part, {**names, **given})
-    return "\n".join(printed)
+    given = {"digit": torch.rand(1, 28, 28)}
+    return LESSON.exercises({**names, **given}, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -181,7 +166,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections import Counter
 from typing import Any
@@ -14,23 +13,18 @@ import torch.nn.functional as F  # noqa: N812
 from blocks import translation
 from torch import nn
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
-SCRIPT = ROOT / "scripts" / "day33_attention.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day33_attention")
 SHOWN = ("attention", "decoder_step")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions of the script, without running the lesson."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     known = {"np": np, "nn": nn, "torch": torch, "F": F, "math": math, "translation": translation, "Counter": Counter}
-    exec(compile(tree, str(SCRIPT), "exec"), known)
-    return known
+    return LESSON.names(known)
 
 
 def test_attention_is_torchs(names: dict[str, Any]) -> None:
@@ -100,16 +94,13 @@ def test_counting_words(names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    node = next(n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef) and n.name == name)
-    lines = SOURCE.splitlines()[node.lineno - 1 : node.end_lineno]
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 def test_every_formula_of_the_syllabus_is_code() -> None:
     for wanted in ("Q @ K.transpose(-2, -1) / math.sqrt(d_k)", "F.softmax(scores, dim=-1)", "alpha @ V"):
-        assert wanted in SOURCE
-    assert "is_causal=True" in SOURCE
+        assert wanted in LESSON.source
+    assert "is_causal=True" in LESSON.source
 
 
 SOLUTIONS = {
@@ -134,14 +125,8 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
     torch.manual_seed(0)
-    exec("print = _print\n" + part, {**names, "_print": lambda *a: printed.append(" ".join(a))})
-    return "\n".join(printed)
+    return LESSON.exercises(names, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -152,7 +137,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import replace
 from typing import Any
 
@@ -12,28 +11,23 @@ import torch
 from scipy import stats
 from torch import nn
 
-from coursebuild.files import ROOT
 from coursebuild.model import Record
-from tests.smoke_runs import measured
+from tests.lessons import Lesson
 
 translation = pytest.importorskip("blocks.translation")
 
-SCRIPT = ROOT / "scripts" / "day34_visualizing_attention.py"
-SOURCE = SCRIPT.read_text(encoding="utf-8")
+LESSON = Lesson("day34_visualizing_attention")
 SHOWN = ("plot_attention", "erasure_map")  # as code on slides
 
 
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """The functions of the script, without running the lesson, and a small untrained translator."""
-    tree = ast.parse(SOURCE)
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     pairs = [(["a", "black", "dog", "runs"], ["un", "chien", "noir", "court"]), (["two", "men"], ["deux", "hommes"])]
     corpus = translation.make_corpus(pairs, pairs, pairs)
     known = {"np": np, "nn": nn, "torch": torch, "translation": translation, "replace": replace, "corpus": corpus}
     known |= {"device": torch.device("cpu"), "rng": np.random.default_rng(0)}
-    for node in tree.body:  # defaults such as corpus=corpus are evaluated here
-        exec(compile(ast.Module([node], []), str(SCRIPT), "exec"), known)
+    known = LESSON.names(known)
     torch.manual_seed(0)
     known["model"] = translation.Translator(len(corpus.source), len(corpus.target), "scaled", hidden=16).eval()
     return known
@@ -149,11 +143,7 @@ def test_blurring_keeps_rows_and_leaves_padding_alone(names: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_slides_show_fits_them(name: str) -> None:
-    nodes = [n for n in ast.parse(SOURCE).body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    node = next(n for n in nodes if n.name == name)
-    lines = [line for line in SOURCE.splitlines()[node.lineno - 1 : node.end_lineno] if '"""' not in line]
-    assert len(lines) <= 14
-    assert max(map(len, lines)) <= 76
+    LESSON.fits(name)
 
 
 SOLUTIONS = {
@@ -175,11 +165,6 @@ WRONG = {
 
 def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     """What the exercise cells print when the starters hold these answers."""
-    part = SOURCE[SOURCE.index("# ## Exercises") :]
-    for starter, answer in answers.items():
-        assert part.count(starter) == 1
-        part = part.replace(starter, answer)
-    printed: list[str] = []
     rng = np.random.default_rng(2)
     sources = [["w"] * int(n) for n in rng.integers(5, 9, size=40)]
     pairs = [(source, ["m"] * len(source)) for source in sources]
@@ -204,8 +189,7 @@ def exercises(names: dict[str, Any], answers: dict[str, str]) -> str:
     known = {**names, "broken": {kind: Fake(kind) for kind in ("healthy", "shuffled", "no mask")}}
     known |= {"test_pairs": pairs, "split_of": lambda pairs: Whole()}
     known["test_maps"] = [list(rng.dirichlet(np.ones(6), size=(20, 4)))]
-    exec("print = _print\n" + part, {**known, "_print": lambda *a: printed.append(" ".join(a))})
-    return "\n".join(printed)
+    return LESSON.exercises(known, answers)
 
 
 def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
@@ -216,7 +200,7 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return measured(SCRIPT)
+    return LESSON.measured()
 
 
 @pytest.mark.slow

@@ -28,9 +28,15 @@ GOLDEN = Path(__file__).parent / "data" / "slides_geometry.json"
 needs_poppler = pytest.mark.skipif(not shutil.which("pdftotext"), reason="needs Poppler")
 
 
-def build(folder: Path, deck: Deck | None = None, cache: Path | None = None, **params: Any) -> Path:
+def build(
+    folder: Path,
+    deck: Deck | None = None,
+    cache: Path | None = None,
+    drawings: dict[str, tuple[float, float, str]] | None = None,
+    **params: Any,
+) -> Path:
     """Run the step `slides` on a deck (the sample's, if none is given); returns the folder with the products."""
-    inputs = sample.write_inputs(folder, deck)
+    inputs = sample.write_inputs(folder, deck, drawings)
     products = {"frames": folder / "frames", "pdf": folder / "slides.pdf", "geometry": folder / "geometry.json"}
     slides(inputs, products, {"quality": "draft", "theme": "dark", **params}, cache or folder / "cache")
     return folder
@@ -248,6 +254,31 @@ def test_what_does_not_fit_is_refused_with_its_line(deck: Deck, what: str, line:
 def test_a_misspelt_figure_has_a_hint(tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="did you mean `decay`"):
         build(tmp_path, one_slide(sample.figure("decoy", "A figure that is not there.", "", 500, 300)))
+
+
+FRAMED = (  # a drawing with a frame of four colours: what is cut off is missing
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}">'
+    '<rect width="{w}" height="{h}" fill="#303030"/>'
+    '<rect width="{w}" height="4" fill="#ff0000"/><rect y="{low}" width="{w}" height="4" fill="#00ff00"/>'
+    '<rect y="4" width="4" height="{inner}" fill="#0000ff"/>'
+    '<rect x="{right}" y="4" width="4" height="{inner}" fill="#ffff00"/></svg>'
+)
+
+
+@pytest.mark.parametrize(("w", "h"), [(760, 330), (760, 331.7), (533.3, 251.4), (399, 399), (1200, 301)])
+def test_a_drawing_is_whole_at_any_size(w: float, h: float, tmp_path: Path) -> None:
+    svg = FRAMED.format(w=w, h=h, low=h - 4, right=w - 4, inner=h - 8)
+    deck = one_slide(sample.figure("framed", "A frame of four colours.", "A caption", w, h))
+    folder = build(tmp_path, deck, drawings={"framed": (w, h, svg)}, quality="fullhd")
+    picture = frames_of(folder)["s02"][-1]
+    box = read_json(folder / "geometry.json")["blocks"]["s02b0"]
+    pixels = picture.width / 960  # to a point
+    scale = min(w, box["w"]) / w * box["k"] * pixels  # to a unit of the drawing
+    middle = [picture.getpixel((picture.width // 2, y)) for y in range(picture.height)]
+    row = next(y for y, colour in enumerate(middle) if colour == (255, 0, 0)) + round(20 * scale)
+    across = [picture.getpixel((x, row)) for x in range(picture.width)]
+    for colour, line in (((255, 0, 0), middle), ((0, 255, 0), middle), ((0, 0, 255), across), ((255, 255, 0), across)):
+        assert line.count(colour) == pytest.approx(4 * scale, abs=2), colour
 
 
 def test_a_full_slide_shrinks_before_it_is_refused(tmp_path: Path) -> None:
