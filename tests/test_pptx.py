@@ -20,7 +20,9 @@ from pptx_geometry import overflow, to_pdf, words
 
 from coursebuild import fonts
 from coursebuild.errors import CourseError
+from coursebuild.measure import lines
 from coursebuild.pptx.check import problems
+from coursebuild.pptx.fit import WIDER, caption_size
 from coursebuild.shown import Sources, clean, plain_markdown, safe_link
 from coursebuild.steps.pptx import pptx
 
@@ -347,6 +349,22 @@ def test_libreoffice_puts_every_word_into_its_box(sample, deck, tmp_path):
     broken = tmp_path / "broken.pptx"
     presentation.save(str(broken))
     assert any("slide 2" in line for line in overflow(Presentation(str(broken)), pdf))
+
+
+def test_a_caption_that_nearly_fills_its_line_leaves_room_for_a_wider_font():
+    """Its source stands right below: a second line would lie on it."""
+    words_of_it = (
+        "Loss on images that no network has seen while it was learning, one curve for each seed, again".split()
+    )
+    shrunk = 0
+    for count in range(4, len(words_of_it)):
+        spans = [{"k": "text", "t": " ".join(words_of_it[:count])}]
+        if lines(spans, 17, 700) == 1:
+            size = caption_size(spans, 17, 700)
+            assert 14 < size <= 17
+            assert lines(spans, size, 700 / WIDER) == 1
+            shrunk += size < 17
+    assert shrunk
 
 
 STAND_IN = Path("/usr/share/fonts/truetype/dejavu")  # what LibreOffice on Linux takes where Inter is missing; 9 % wider

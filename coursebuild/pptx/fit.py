@@ -99,6 +99,13 @@ def wideness(spans: list[JsonDict]) -> float:
     return WIDER_BOLD if spans and all(span.get("b") for span in spans) else WIDER
 
 
+def caption_size(spans: list[JsonDict], size: float, room: float) -> float:
+    """At most `size` points, with which a caption has no more lines in a wider font than it has in ours."""
+    count = lines(spans, size, room)
+    fits = (f for f in FACTORS_WIDER if lines(spans, size * f, room / wideness(spans)) <= count)
+    return size * next(fits, 1.0)
+
+
 def title_size(canvas: Canvas, spans: list[JsonDict], box: Box | None, size: float, kind: str) -> float:
     """The size in points with which a title fills as many lines as the layout engine gave it."""
     if box is None:

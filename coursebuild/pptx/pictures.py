@@ -93,7 +93,9 @@ def _small_lines(canvas: Canvas, block: JsonDict, box: Box) -> list[tuple[str, l
     out: list[tuple[str, list[JsonDict], float, float]] = []
     top = box.y + box.ih + UNDER_PICTURE
     if block.get("caption"):
-        out.append(("Caption", block["caption"], top, box.size * CAPTION_SCALE))
+        out.append(
+            ("Caption", block["caption"], top, fit.caption_size(block["caption"], box.size * CAPTION_SCALE, box.w))
+        )
     if block.get("source"):
         size = fitting(block["source"], SOURCE[0], box.w)
         spans = [{"k": "text", "t": block["source"]}]
