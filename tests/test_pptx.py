@@ -353,12 +353,10 @@ def test_libreoffice_puts_every_word_into_its_box(sample, deck, tmp_path):
 
 def test_a_caption_that_nearly_fills_its_line_leaves_room_for_a_wider_font():
     """Its source stands right below: a second line would lie on it."""
-    words_of_it = (
-        "Loss on images that no network has seen while it was learning, one curve for each seed, again".split()
-    )
+    text = "Loss on images that no network has seen while it was learning, one curve for each seed, again"
     shrunk = 0
-    for count in range(4, len(words_of_it)):
-        spans = [{"k": "text", "t": " ".join(words_of_it[:count])}]
+    for end in range(20, len(text), 4):
+        spans = [{"k": "text", "t": text[:end].strip()}]
         if lines(spans, 17, 700) == 1:
             size = caption_size(spans, 17, 700)
             assert 14 < size <= 17
