@@ -190,12 +190,12 @@ class Reader(Spans):
         for child in node.children:
             if child.type != "paragraph":
                 raise self.error(child, "a blockquote holds what is said: plain sentences", "no lists or code in it")
-            self.inline(child.children[0])  # raises for unknown LaTeX or HTML
             text = re.sub(r"[ \t\n]+", " ", child.children[0].content).strip()  # keeps non-breaking spaces
             if DISPLAY.search(CODE_SPAN.sub("", text)):
                 raise self.error(child, "$$ stands in what is said", "write formulas in sentences as $...$")
             if BLOCK_MARK[0] in text:
                 raise self.error(child, "a figure or code stands inside a blockquote", "put it on a line of its own")
+            self.inline(child.children[0])  # raises for unknown LaTeX or HTML
             slide.beats.append(Beat(f"{slide.id}v{slide.step}", slide.step, text, self.line(child)))
 
     def comment(self, slide: _Open, node: SyntaxTreeNode) -> None:
@@ -264,8 +264,6 @@ class Reader(Spans):
         found = re.fullmatch(f"{BLOCK_MARK[0]}(\\d+){BLOCK_MARK[1]}", text)
         if found:
             return self.element(node, base, dict(self.rendered.blocks[int(found[1])]))
-        if BLOCK_MARK[0] in text:
-            raise self.error(node, "a figure, animation or code is not alone", "leave an empty line above and below")
         if box := BOX.search(text):
             boxes = ("columns", *TONES)
             if box[1]:

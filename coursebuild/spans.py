@@ -7,6 +7,7 @@ from typing import Any
 
 from markdown_it.tree import SyntaxTreeNode
 
+from coursebuild.elements import BLOCK_MARK
 from coursebuild.errors import CourseError
 from coursebuild.links import web_address
 from coursebuild.mathtex import mathml
@@ -52,6 +53,8 @@ class Spans:
 
     def span(self, node: SyntaxTreeNode, at: SyntaxTreeNode, style: JsonDict) -> list[JsonDict]:
         kind = node.type
+        if BLOCK_MARK[0] in node.content:
+            raise self.error(at, "a figure, animation or code is not alone", "leave an empty line above and below")
         if kind == "text":
             return [{"k": "text", "t": node.content, **style}] if node.content else []
         if kind in ("softbreak", "hardbreak"):

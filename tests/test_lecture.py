@@ -185,6 +185,8 @@ MISTAKES = [
     ("## A\n> Hi.\n> - list\n", 3, "plain sentences", ""),
     ("## A\n```nolang\nx\n```\n> Hi.\n", 2, "unknown language", "python"),
     ("## A\n::: columns 1 2 3\na\n\n---\n\nb\n:::\n> Hi.\n", 2, "3 widths for 2 columns", "---"),
+    ("## A\n- text\n{{ code('train_step') }}\n> Hi.\n", 2, "not alone", "empty line"),
+    ("## A\n| a {{ code('train_step') }} |\n| --- |\n| b |\n> Hi.\n", 2, "not alone", "empty line"),
     ("## A\ntext {{ figure('loss', alt='A curve that goes down.') }}\n> Hi.\n", 2, "not alone", "empty line"),
     (
         "## A\n{{ figure('loss', alt='A curve that falls.', caption='with $\\theta$') }}\n> Hi.\n",
