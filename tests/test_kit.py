@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -284,6 +286,36 @@ def test_durations_are_whole_frames_at_every_rate(rate: int) -> None:
 # ------------------------------------------------------------------ one film
 
 
+@contextmanager
+def a_scene(folder: Path, monkeypatch: pytest.MonkeyPatch, title: str, kicker: str) -> Iterator[LectureScene]:
+    """A scene that is set up and has played nothing, in 1280 x 720."""
+    monkeypatch.setenv("DL50_RECORD", str(write_record(folder / "record").parent))
+    monkeypatch.setenv("DL50_THEME", "dark")
+    monkeypatch.setenv("DL50_TITLE", title)
+    monkeypatch.setenv("DL50_KICKER", kicker)
+    monkeypatch.setenv("DL50_FONTS", ":".join(str(f) for f in FONTS))
+    settings = {"pixel_width": 1280, "pixel_height": 720, "media_dir": str(folder), "verbosity": "ERROR"}
+    with manim.tempconfig(settings):
+        scene = LectureScene()
+        scene.setup()
+        yield scene
+
+
+@pytest.mark.parametrize(("asked", "name_takes"), [(4.0, 0.4), (0.2, 0.2), (None, 0.4)])
+def test_the_name_of_a_beat_arrives_at_its_own_speed(
+    asked: float | None, name_takes: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[manim.Animation] = []
+    with a_scene(tmp_path, monkeypatch, "A title", "Part") as scene:
+        monkeypatch.setattr(manim.Scene, "play", lambda _, *animations: played.extend(animations))
+        dot = manim.Dot()
+        with pytest.raises(KitError, match="plays nothing"), scene.beat("A name"):  # nothing is really drawn
+            scene.play(dot.animate.shift(manim.RIGHT), **({"run_time": asked} if asked else {}))
+    move, name = played[:2]
+    assert name.run_time == pytest.approx(name_takes, abs=0.01)
+    assert move.run_time == pytest.approx(asked or 1.0, abs=0.01)
+
+
 def test_the_title_is_where_the_slides_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The upper part of a slide, drawn by Typst, and of a scene, drawn by Cairo, differ in antialiasing alone."""
     deck = slides_sample.deck(("Watch", "Follow one picture", [slides_sample.para("words")]))
@@ -293,15 +325,7 @@ def test_the_title_is_where_the_slides_have_it(tmp_path: Path, monkeypatch: pyte
     content = next(s for s in deck.slides if s.kind == "content")
     expected = np.asarray(Image.open(next((tmp_path / "frames").glob(f"*{content.id}*.png"))).convert("L")).astype(int)
 
-    monkeypatch.setenv("DL50_RECORD", str(write_record(tmp_path / "record").parent))
-    monkeypatch.setenv("DL50_THEME", "dark")
-    monkeypatch.setenv("DL50_TITLE", content.title_text)
-    monkeypatch.setenv("DL50_KICKER", content.kicker)
-    monkeypatch.setenv("DL50_FONTS", ":".join(str(f) for f in FONTS))
-    settings = {"pixel_width": 1280, "pixel_height": 720, "media_dir": str(tmp_path), "verbosity": "ERROR"}
-    with manim.tempconfig(settings):
-        scene = LectureScene()
-        scene.setup()
+    with a_scene(tmp_path, monkeypatch, content.title_text, content.kicker) as scene:
         scene.renderer.update_frame(scene)
         ours = np.asarray(Image.fromarray(scene.camera.pixel_array[:, :, :3]).convert("L")).astype(int)
 

@@ -122,9 +122,14 @@ class LectureScene(Scene):
                 raise KitError(f"at the end of the beat {name!r}, {one.source!r} and {other.source!r} overlap")
 
     def play(self, *animations: Any, **kwargs: Any) -> None:
-        """Like manim's, but every duration is a whole number of fifteenths of a second."""
+        """Like manim's, but every duration is a whole number of fifteenths of a second.
+
+        A beat's name that is still arriving does so at its own speed: `run_time` does not stretch it.
+        """
         arriving, self._arriving = self._arriving, []
-        animations = self.compile_animations(*animations, *arriving, **_snapped(kwargs))
+        for name in arriving:
+            name.run_time = min(name.run_time, kwargs.get("run_time") or name.run_time)
+        animations = [*self.compile_animations(*animations, **_snapped(kwargs)), *arriving]
         for animation in animations:
             animation.run_time = snap(animation.run_time)
         super().play(*animations)
