@@ -2,8 +2,8 @@
 
     python -m tests.bench.weeks 1-14
 
-builds them with empty caches (downloads included) in a folder that is then removed, and writes the table of
-docs/SCALING.md. Quick preset, draft quality, the default voice.
+builds them with empty caches (downloads included) in a folder that is then removed, or in the new folder `--keep`, and
+writes the table of docs/SCALING.md. Quick preset, draft quality, the default voice.
 """
 
 from __future__ import annotations
@@ -63,10 +63,13 @@ def text(days: str, measured: dict[int, dict[str, float]], usage: Any, load: tup
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("days", help="as build.py takes them: 1-14, week2, all")
-    parser.add_argument("--scratch", type=Path, help="where the build lies (some gigabytes)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="a new folder, in which the build stays")
     wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="dl50-weeks-", dir=wanted.scratch) as name:
+    with tempfile.TemporaryDirectory(prefix="dl50-weeks-") as name:
         folder = Path(name)
+        if wanted.keep:
+            folder = wanted.keep.resolve()
+            folder.mkdir(parents=True)  # an existing one may hold caches
         argv = [sys.executable, "build.py", wanted.days, *OPTIONS, "--out", folder / "out"]
         before = machine.load()
         env = {"DL50_CACHE": str(folder / "cache")}
