@@ -160,11 +160,6 @@ def test_the_syllabus_apis_are_used() -> None:
     assert {"np.dot", "np.sum", "np.array", "plt.plot", "step_function"} <= calls
 
 
-@pytest.fixture(scope="module")
-def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return LESSON.measured()
-
-
 @pytest.mark.slow
 def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> None:
     record, _ = smoke

@@ -156,11 +156,6 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
     assert exercises(names, WRONG).count("not right yet") == 3
 
 
-@pytest.fixture(scope="module")
-def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return LESSON.measured()
-
-
 @pytest.mark.slow
 def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> None:
     record, _ = smoke

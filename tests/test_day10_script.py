@@ -161,11 +161,6 @@ def test_overlap_by_luck_is_that_of_random_selections(names: dict[str, Any]) -> 
     assert np.mean(found, axis=0)[0] == pytest.approx(np.mean(found, axis=0)[1], abs=0.01)
 
 
-@pytest.fixture(scope="module")
-def smoke() -> tuple[Record, dict[str, np.ndarray]]:
-    return LESSON.measured()
-
-
 @pytest.mark.slow
 def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> None:
     record, _ = smoke
