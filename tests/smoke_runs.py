@@ -8,9 +8,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
-from coursebuild.model import Record
 from coursebuild.steps.run import run
 
 
@@ -21,11 +18,3 @@ def smoke_run(script: Path) -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     run({"script": script}, {"record": folder / "record"}, {"preset": "smoke"}, folder / "cache")
     return folder
-
-
-def measured(script: Path) -> tuple[Record, dict[str, np.ndarray]]:
-    """The record and the arrays of a script's smoke run."""
-    folder = smoke_run(script) / "record"
-    with np.load(folder / "arrays.npz") as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    return Record.load(folder / "record.json"), arrays

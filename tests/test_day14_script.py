@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from coursebuild.model import Record
 from tests.lessons import Lesson
 
 LESSON = Lesson("day14_adam")
@@ -132,8 +133,8 @@ def test_exercises_know_right_from_wrong(names: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_smoke_run_measures_what_a_lecture_says() -> None:
-    record, _ = LESSON.measured()
+def test_smoke_run_measures_what_a_lecture_says(smoke: tuple[Record, dict]) -> None:
+    record, _ = smoke
     m = record.metrics
     assert set(record.figures) == {"loudness", "turned", "rates", "units", "schedules", "decay"}
     assert m["parameters"] == 784 * 128 + 128 + 128 * 10 + 10
@@ -148,8 +149,8 @@ def test_smoke_run_measures_what_a_lecture_says() -> None:
 
 
 @pytest.mark.slow
-def test_the_arrays_of_the_animations_belong_together() -> None:
-    record, arrays = LESSON.measured()
+def test_the_arrays_of_the_animations_belong_together(smoke: tuple[Record, dict]) -> None:
+    record, arrays = smoke
     hessian = arrays["pair_hessian"]
     assert record.metrics["pair_condition"] == pytest.approx(np.linalg.cond(hessian))
     for name in ("sgd", "momentum", "adam"):

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("manim")
 
 from kit.plane import Plane
-from kit.price import BestDeal, Budget, Ring, inside
+from kit.price import BestDeal, Budget, Ring
 from kit.theme import Theme
 from kit.typeset import Typesetter
 
@@ -54,4 +54,4 @@ def test_the_best_deal_goes_along_its_path(plane: Plane) -> None:
 
 def test_a_line_is_cut_into_the_pieces_inside(plane: Plane) -> None:
     line = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    assert [piece.tolist() for piece in inside(plane, line)] == [line[:2].tolist(), line[3:].tolist()]
+    assert [piece.tolist() for piece in plane.pieces(line)] == [line[:2].tolist(), line[3:].tolist()]

@@ -34,18 +34,9 @@ class Rings(VGroup):
         largest = np.sqrt(max(a * max(x0**2, x1**2), b * max(y0**2, y1**2)))
         for size in largest * np.linspace(0.06, 1.0, count):
             ring = np.stack([size / np.sqrt(a) * np.cos(angles), size / np.sqrt(b) * np.sin(angles)], axis=1)
-            for piece in _inside(ring, plane):
+            for piece in plane.pieces(ring):
                 self.add(plane.path(piece, role, 1.2).set_stroke(opacity=0.45))
         self.add(Dot(plane.at(0, 0), radius=units(3.5)).set_fill(plane.type.theme["muted"]))
-
-
-def _inside(line: np.ndarray, plane: Plane) -> list[np.ndarray]:
-    """The pieces of a line that lie inside a plane's box."""
-    (x0, x1), (y0, y1) = plane.x_range, plane.y_range
-    seen = (line[:, 0] >= x0) & (line[:, 0] <= x1) & (line[:, 1] >= y0) & (line[:, 1] <= y1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], seen, [False]]).astype(int)))
-    pieces = [line[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)]
-    return [piece for piece in pieces if len(piece) > 1]
 
 
 class Trail(VGroup):

@@ -11,7 +11,7 @@ so that a plane with hundreds of points costs little.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from manim import Animation, Line, VGroup, VMobject, smooth
@@ -80,6 +80,14 @@ class Plane(VGroup):
     def at(self, x: float, y: float) -> np.ndarray:
         """Manim's coordinates of a pair of values."""
         return at(*self.on_page(x, y))
+
+    def pieces(self, line: np.ndarray) -> list[np.ndarray]:
+        """The pieces of a line (k, 2) that lie inside the box."""
+        (x0, x1), (y0, y1) = self.x_range, self.y_range
+        seen = (line[:, 0] >= x0) & (line[:, 0] <= x1) & (line[:, 1] >= y0) & (line[:, 1] <= y1)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], seen, [False]]).astype(int)))
+        pieces = [line[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+        return [piece for piece in pieces if len(piece) > 1]
 
     def path(self, xy: np.ndarray, role: str = "muted", width: float = 1.6) -> VMobject:
         """A line through pairs of values."""
@@ -193,7 +201,7 @@ class Arrow(VMobject):
         across = np.array([-along[1], along[0], 0.0])
         back = min(units(HEAD), 0.6 * length)
         wings = [q - back * (along + side * 0.55 * across) for side in (1, -1)]
-        self.points = _curves([(p, q), (wings[0], q), (q, wings[1])])
+        self.points = polylines([(p, q), (wings[0], q), (q, wings[1])])
         return self
 
 
@@ -244,6 +252,10 @@ def discs(centres: np.ndarray, radius: float) -> np.ndarray:
     return (centres[:, None, :] + flat[None]).reshape(-1, 3)
 
 
-def _curves(lines: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Straight lines as cubic curves."""
-    return np.array([[p, p + (q - p) / 3, p + (q - p) * 2 / 3, q] for p, q in lines]).reshape(-1, 3)
+def polylines(lines: Iterable[Sequence[np.ndarray]]) -> np.ndarray:
+    """Lines through places (k, 3) as one path of straight cubic curves."""
+    curves = []
+    for places in lines:
+        p, q = np.asarray(places[:-1]), np.asarray(places[1:])
+        curves.append(np.stack([p, p + (q - p) / 3, p + (q - p) * 2 / 3, q], axis=1).reshape(-1, 3))
+    return np.concatenate(curves) if curves else np.zeros((0, 3))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from manim import Dot, VGroup, VMobject
 
-from kit.plane import Plane
+from kit.plane import Plane, polylines
 from kit.theme import stroke, units
 
 CORNERS = 121  # of a ring or a circle
@@ -42,7 +42,8 @@ class Ring(VMobject):
         return float(np.sqrt(away @ self.curvature @ away))
 
     def draw(self, size: float) -> Ring:
-        self.points = _lines(self.plane, inside(self.plane, self.minimum + size * self.shape))
+        pieces = self.plane.pieces(self.minimum + size * self.shape)
+        self.points = polylines([self.plane.at(*w) for w in piece] for piece in pieces)
         return self
 
     def through(self, w: np.ndarray) -> Ring:
@@ -101,22 +102,3 @@ class BestDeal(VGroup):
         self.budget.through(here)
         self.ring.through(here)
         return self
-
-
-def inside(plane: Plane, line: np.ndarray) -> list[np.ndarray]:
-    """The pieces of a line (k, 2) that lie inside a plane's box."""
-    (x0, x1), (y0, y1) = plane.x_range, plane.y_range
-    seen = (line[:, 0] >= x0) & (line[:, 0] <= x1) & (line[:, 1] >= y0) & (line[:, 1] <= y1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], seen, [False]]).astype(int)))
-    pieces = [line[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)]
-    return [piece for piece in pieces if len(piece) > 1]
-
-
-def _lines(plane: Plane, pieces: list[np.ndarray]) -> np.ndarray:
-    """Lines as one path of straight cubic curves."""
-    curves = []
-    for piece in pieces:
-        places = np.array([plane.at(*w) for w in piece])
-        p, q = places[:-1], places[1:]
-        curves.append(np.stack([p, p + (q - p) / 3, p + (q - p) * 2 / 3, q], axis=1).reshape(-1, 3))
-    return np.concatenate(curves) if curves else np.zeros((0, 3))

@@ -14,7 +14,7 @@ import numpy as np
 from manim import VGroup, VMobject
 
 from kit.meter import LogMeter
-from kit.plane import Plane
+from kit.plane import Plane, polylines
 from kit.theme import at, stroke
 
 CORNERS = 1201  # of a side of a ring, so that it ends at the edge of the box to about a point; one in
@@ -45,18 +45,14 @@ class LevelLines(VGroup):
             along = end * np.sin(np.linspace(-np.pi / 2, np.pi / 2, CORNERS))  # dense where a ring turns round
             across = np.sqrt(np.maximum(0.0, 2 * level - values[0] * along**2) / values[1])
             sides = [np.stack([along, sign * across], axis=1) @ vectors.T for sign in (1, -1)]
-            pieces = [piece for side in sides for piece in self._seen(side)]
-            line.points = np.concatenate([_corners(piece) for piece in pieces]) if pieces else np.zeros((0, 3))
+            line.points = polylines(self._places(piece) for side in sides for piece in self.plane.pieces(side))
         return self
 
-    def _seen(self, side: np.ndarray) -> list[np.ndarray]:
-        """The pieces of a side that lie in the box, as places (k, 3)."""
+    def _places(self, piece: np.ndarray) -> np.ndarray:
+        """The corners of a piece that are drawn, as places (k, 3)."""
+        kept = np.concatenate([piece[:-1:KEPT], piece[-1:]])
         zero = self.plane.at(0, 0)
-        places = zero + side[:, :1] * (self.plane.at(1, 0) - zero) + side[:, 1:] * (self.plane.at(0, 1) - zero)
-        (x0, x1), (y0, y1) = self.plane.x_range, self.plane.y_range
-        inside = (side[:, 0] >= x0) & (side[:, 0] <= x1) & (side[:, 1] >= y0) & (side[:, 1] <= y1)
-        parts = np.split(np.arange(len(side)), np.flatnonzero(np.diff(inside.astype(int))) + 1)
-        return [np.concatenate([places[p[:-1:KEPT]], places[p[-1:]]]) for p in parts if inside[p[0]] and len(p) > 1]
+        return zero + kept[:, :1] * (self.plane.at(1, 0) - zero) + kept[:, 1:] * (self.plane.at(0, 1) - zero)
 
 
 class MeterBars(VGroup):
@@ -78,10 +74,3 @@ class MeterBars(VGroup):
             corners = [(left, top + height), (left, y), (right, y), (right, top + height), (left, top + height)]
             bar.set_points_as_corners([at(*corner) for corner in corners])
         return self
-
-
-def _corners(places: np.ndarray) -> np.ndarray:
-    """Straight lines between places (k, 3) as cubic curves, for one of several pieces of a path."""
-    begin, end = places[:-1, None], places[1:, None]
-    shares = np.array([0, 1 / 3, 2 / 3, 1])[None, :, None]
-    return (begin + shares * (end - begin)).reshape(-1, 3)

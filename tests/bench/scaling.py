@@ -126,6 +126,13 @@ def measured(out: Path, day: int) -> tuple[list[Step], dict[str, float]]:
     return steps, took
 
 
+def put(text: str, begin: str, end: str) -> None:
+    """Write a text, which ends with a new line, between two marks of docs/SCALING.md."""
+    page = PAGE.read_text(encoding="utf-8")
+    inside = re.compile(f"{begin}.*{end}", re.DOTALL)
+    PAGE.write_text(inside.sub(lambda _: f"{begin}\n{text}{end}", page), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="where day 4 was built from nothing")
@@ -138,9 +145,7 @@ def main() -> None:
     times = ", ".join(f"{s.kind} {took[s.name]:.1f}" for s in sorted(steps, key=lambda s: -took[s.name])[:6])
     text = f"Seconds of a day's steps: {times}. The longest chain of one day: {words(course.chain())}.\n\n"
     text += table(course, wanted.cores, wanted.overhead)
-    page = PAGE.read_text(encoding="utf-8")
-    inside = re.compile(f"{BEGIN}.*{END}", re.DOTALL)
-    PAGE.write_text(inside.sub(lambda _: f"{BEGIN}\n{text}\n{END}", page), encoding="utf-8")
+    put(text + "\n", BEGIN, END)
     print(text)
     print(json.dumps({"chain_seconds": course.chain(), "core_seconds": course.work(wanted.cores)}))
 

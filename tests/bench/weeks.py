@@ -20,7 +20,7 @@ from coursebuild.files import ROOT, read_json
 from tests.bench import machine
 from tests.bench.builds import film_minutes
 from tests.bench.meter import run
-from tests.bench.scaling import PAGE, words
+from tests.bench.scaling import put, words
 from tests.bench.tables import number, table
 
 BEGIN, END = "<!-- weeks -->", "<!-- end of weeks -->"
@@ -75,9 +75,7 @@ def main() -> int:
         env = {"DL50_CACHE": str(folder / "cache")}
         usage = run(argv, cwd=ROOT, log=folder / "build.log", env=env, timeout=LONGEST)
         found = text(wanted.days, costs(folder / "out"), usage, (before, machine.load()))
-    page = PAGE.read_text(encoding="utf-8")
-    inside = re.compile(f"{BEGIN}.*{END}", re.DOTALL)
-    PAGE.write_text(inside.sub(lambda _: f"{BEGIN}\n{found}{END}", page), encoding="utf-8")
+    put(found, BEGIN, END)
     print(found)
     return 0
 
